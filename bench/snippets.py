@@ -1,0 +1,57 @@
+"""The same handler in every language, with a constant that changes from edit to edit."""
+
+from __future__ import annotations
+
+WORLD = """package example-corp:faas-platform@0.0.1;
+world faas {
+    use wasi:clocks/wall-clock@0.2.0.{datetime};
+    enum event-type { object-added, object-removed, object-restored }
+    record handler-event { event-type: event-type, event-timestamp: datetime, event-version: string }
+    variant handler-error { unsupported(event-type), rejected(u16) }
+    export handle: func(event: handler-event) -> result<_, handler-error>;
+}
+"""
+EVENT = {
+    "event_type": "object-removed",
+    "event_timestamp": {"seconds": 1, "nanoseconds": 0},
+    "event_version": "2.1",
+}
+
+
+def rust(n: int) -> str:
+    """Return the Rust cell of edit `n`, which rejects with the status `n`."""
+    return f"""fn handle(event: HandlerEvent) -> Result<(), HandlerError> {{
+    match event.event_type {{
+        EventType::ObjectAdded => {{ println!("added {{}}", event.event_version); Ok(()) }}
+        _ => Err(HandlerError::Rejected({n})),
+    }}
+}}
+"""
+
+
+def c(n: int) -> str:
+    """Return the C cell of edit `n`."""
+    return f"""#include <stdio.h>
+bool handle(handler_event_t *event, handler_error_t *err) {{
+    if (event->event_type == EVENT_TYPE_OBJECT_ADDED) {{ printf("added\\n"); return true; }}
+    err->tag = HANDLER_ERROR_REJECTED;
+    err->val.rejected = {n};
+    return false;
+}}
+"""
+
+
+def wat(n: int) -> str:
+    """Return the WAT cell of edit `n`."""
+    return f"""(module
+  (memory (export "memory") 1)
+  (func (export "handle") (param i32 i64 i32 i32 i32) (result i32)
+    (i32.store8 (i32.const 0) (i32.ne (local.get 0) (i32.const 0)))
+    (i32.store8 offset=4 (i32.const 0) (i32.const 1))
+    (i32.store16 offset=6 (i32.const 0) (i32.const {n}))
+    (i32.const 0))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+"""
+
+
+CELLS = {"wat": wat, "c": c, "rust": rust}

@@ -1,0 +1,61 @@
+"""Puts the toolbox component into wheels.
+
+A standard wheel carries `labkernel/_toolbox/toolbox.wasm`, built here by cargo, so that whoever installs it
+needs no Rust. Without cargo, or with `LABKERNEL_BUILD_TOOLBOX=0`, the wheel is made without it: the lab then
+works as far as it does without a toolbox. An editable install never builds: `labkernel setup` does, in sight.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+_PLACE = "labkernel/_toolbox/toolbox.wasm"
+
+
+class ToolboxHook(BuildHookInterface):  # type: ignore[type-arg]
+    """The build hook of wheels."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build the component for a standard wheel and include it."""
+        if version != "standard" or os.environ.get("LABKERNEL_BUILD_TOOLBOX") == "0":
+            return
+        root = Path(self.root)
+        given = os.environ.get("LABKERNEL_TOOLBOX")
+        made = Path(given) if given else self._build(root)
+        if made is not None:
+            build_data["force_include"][str(made)] = _PLACE
+
+    def _build(self, root: Path) -> Path | None:
+        crate = root / "toolbox"
+        if not (crate / "Cargo.toml").is_file():
+            self.app.display_warning("This wheel is made without the toolbox: its sources are not here.")
+            return None
+        cargo = _load(root / "labkernel" / "_toolbox" / "cargo.py")
+        try:
+            made: Path = cargo.build(crate, crate / "target", self.app.display_info)
+        except cargo.CargoMissing as error:
+            tool, how = error.args
+            self.app.display_warning(f"This wheel is made without the toolbox: {tool} is missing ({how}).")
+            return None
+        except cargo.CargoFailed as error:
+            self.app.display_warning(f"This wheel is made without the toolbox: cargo failed.\n{error}")
+            return None
+        return made
+
+
+def _load(path: Path) -> ModuleType:
+    """Load one file of the package, whose dependencies a build environment does not have."""
+    spec = importlib.util.spec_from_file_location("labkernel_toolbox_cargo", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

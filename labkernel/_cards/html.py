@@ -1,0 +1,116 @@
+"""A card as HTML: semantic elements, scoped style, every text escaped, no script."""
+
+from __future__ import annotations
+
+from labkernel._cards.escape import escape
+from labkernel._cards.model import Bars, Card, Code, Fact, Listing, Section, Tabular
+from labkernel._cards.style import STYLE
+from labkernel._timing import Table
+
+__all__ = ["card_html"]
+
+
+def card_html(card: Card) -> str:
+    """Return the card as one `<section>`, labelled for screen readers by its kind and title."""
+    label = f"{card.kind}: {card.title}" if card.kind else card.title
+    body = "".join([_facts(card.facts), *(_section(section) for section in card.sections)])
+    if card.is_folded:
+        body = f'<details><summary class="lk-fold">in figures</summary>{body}</details>'
+    parts = [_head(card), body]
+    if card.warnings:
+        items = "".join(f"<li>{escape(warning)}</li>" for warning in card.warnings)
+        parts.append(f'<ul class="lk-warnings" role="note" aria-label="Warnings">{items}</ul>')
+    if card.next_line:
+        parts.append(_next(card))
+    inner = "".join(parts)
+    return f'<section class="lk-card" aria-label="{_one(label)}"><style>{STYLE}</style>{inner}</section>'
+
+
+def _one(text: str) -> str:
+    return escape(text, one_line=True)
+
+
+def _head(card: Card) -> str:
+    kind = f'<span class="lk-kind">{_one(card.kind)}</span>' if card.kind else ""
+    badges = "".join(f'<span class="lk-badge lk-{b.tone}">{_one(b.text)}</span>' for b in card.badges)
+    subtitle = f'<p class="lk-sub">{_one(card.subtitle)}</p>' if card.subtitle else ""
+    return f'<div class="lk-head">{kind}<h4 class="lk-title">{_one(card.title)}</h4>{badges}</div>{subtitle}'
+
+
+def _facts(facts: tuple[Fact, ...]) -> str:
+    if not facts:
+        return ""
+    rows = "".join(
+        f'<tr class="lk-row"><th scope="row">{_one(fact.label)}</th><td>{_value(fact)}</td></tr>'
+        for fact in facts
+    )
+    return f'<table class="lk-table lk-facts"><tbody>{rows}</tbody></table>'
+
+
+def _value(fact: Fact) -> str:
+    value = f'<code class="lk-code">{_one(fact.value)}</code>' if fact.is_code else _one(fact.value)
+    return value + (f'<span class="lk-note">{_one(fact.note)}</span>' if fact.note else "")
+
+
+def _section(section: Section) -> str:
+    heading = f'<h5 class="lk-sec">{_one(section.heading)}</h5>'
+    match section:
+        case Code(title, text, tone):
+            label = f'tabindex="0" role="region" aria-label="{_one(title)}"'
+            return f'{heading}<pre class="lk-pre lk-{tone}" {label}>{escape(text)}</pre>'
+        case Listing(_, items):
+            return (
+                f'{heading}<ul class="lk-list">{"".join(f"<li>{escape(item)}</li>" for item in items)}</ul>'
+            )
+        case Bars():
+            return heading + _bars(section)
+        case Tabular(_, table):
+            return heading + _table(table, dict(section.tones))
+
+
+def _bars(section: Bars) -> str:
+    rows = []
+    for bar in section.bars:
+        width = f"{100 * max(0.0, min(bar.share, 1.0)):.1f}%"
+        drawn = f'<span class="lk-bar" style="width:{width}"></span>' if bar.share > 0 else ""
+        note = f'<td class="lk-note">{_one(bar.note)}</td>' if bar.note else "<td></td>"
+        rows.append(
+            f'<tr class="lk-row"><th scope="row">{_one(bar.label)}</th>'
+            f'<td class="lk-num">{_one(bar.value)}</td>'
+            f'<td class="lk-barcell" aria-hidden="true">{drawn}</td>{note}</tr>'
+        )
+    if section.total:
+        rows.append(
+            '<tr class="lk-row lk-total"><th scope="row">total</th>'
+            f'<td class="lk-num">{_one(section.total)}</td><td></td><td></td></tr>'
+        )
+    label = _one(section.heading)
+    return f'<table class="lk-table" aria-label="{label}"><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _table(table: Table, tones: dict[int, str]) -> str:
+    caption = f"<caption>{_one(table.caption)}</caption>" if table.caption else ""
+    cells = enumerate(table.headers)
+    head = "".join(f'<th scope="col"{_numeric(table, i)}>{_one(cell)}</th>' for i, cell in cells)
+    thead = f'<thead><tr class="lk-row">{head}</tr></thead>' if any(table.headers) else ""
+    body = "".join(_row(table, row, tones.get(i, "")) for i, row in enumerate(table.rows))
+    inner = f"{caption}{thead}<tbody>{body}</tbody>"
+    return f'<div class="lk-scroll"><table class="lk-table lk-grid">{inner}</table></div>'
+
+
+def _row(table: Table, row: tuple[str, ...], tone: str) -> str:
+    cells = "".join(
+        f"<td{_numeric(table, i)}>{escape(cell)}</td>" if i else f'<th scope="row">{escape(cell)}</th>'
+        for i, cell in enumerate(row)
+    )
+    return f'<tr class="lk-row{f" lk-{tone}" if tone else ""}">{cells}</tr>'
+
+
+def _numeric(table: Table, index: int) -> str:
+    return ' class="lk-num"' if index in table.numeric else ""
+
+
+def _next(card: Card) -> str:
+    why = f'<span class="lk-note">{_one(card.next_why)}</span>' if card.next_why else ""
+    code = f'<code class="lk-code" title="Click to select, then copy">{escape(card.next_line)}</code>'
+    return f'<div class="lk-next"><span class="lk-label">Next</span>{code}{why}</div>'

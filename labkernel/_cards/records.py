@@ -1,0 +1,185 @@
+"""From the lab's records to their cards: which facts a card shows, and the next line to type."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from labkernel._cards.build import build_card, wit_card
+from labkernel._cards.instance import Standing, instance_card
+from labkernel._cards.model import Card
+from labkernel._cards.run import CallLine, answer_card, run_card
+from labkernel._cards.tools import ToolLine, doctor_card
+from labkernel._events import call_text, sample
+from labkernel._fire import Answer, Run, call_of
+from labkernel._lab import Build, Instance
+from labkernel._setup import Doctor
+from labkernel._timing import format_bytes
+from labkernel._wit import Function, Package, World
+
+__all__ = ["card_of", "shown_kinds"]
+
+
+@singledispatch
+def card_of(record: Any) -> Card:
+    """Return the card of a record; a card is its own. Raises `TypeError` for what has none."""
+    raise TypeError(f"{type(record).__name__} has no card")
+
+
+def shown_kinds() -> list[type]:
+    """Return the classes whose objects are shown as cards."""
+    return [kind for kind in card_of.registry if kind is not object]
+
+
+@card_of.register
+def _(record: Card) -> Card:
+    return record
+
+
+@card_of.register
+def _(record: Package) -> Card:
+    world = record.worlds[0] if record.worlds else None
+    name = world.name.replace("-", "_") if world else "fn"
+    cell = starter_cell(record, world, f"my_{name}") if world else ""
+    return wit_card(record, next_cell=cell, next_why="a starter cell that builds as it stands")
+
+
+def starter_cell(package: Package, world: World, name: str) -> str:
+    """Return the magic line that inserts a starter for this world."""
+    return f"%wasm new rust {name} --world {world.full_name}"
+
+
+@card_of.register
+def _(record: Build) -> Card:
+    return build_card(
+        name=record.name,
+        language=record.language,
+        size=record.size,
+        digest=f"sha256:{record.digest}",
+        form=record.form,
+        world=record.world.full_name if record.world else "its own",
+        phases=record.phases,
+        imports=_imports(record.component),
+        exports=[f.text if not f.interface else f"{f.interface}: {f.text}" for f in record.functions],
+        cached=record.cached,
+        diagnostics=record.diagnostics,
+        toolchain=record.tools,
+        notes=record.notes,
+        next_line=f"%fire {record.name}" if record.functions else f"%instantiate {record.name}",
+        next_why="starts it with nothing granted and fires one generated event",
+    )
+
+
+def _imports(world: World) -> list[str]:
+    return [item.name if isinstance(item, Function) or item.functions else f"{item.name} (types only)"
+            for item in world.imports]  # fmt: skip
+
+
+@card_of.register
+def _(record: Instance) -> Card:
+    line, differences = record.wasmtime_line(_example(record.functions))
+    budgets = record.budgets
+    limits = {
+        "time per call": f"{budgets.timeout_s:g} s",
+        "memory": format_bytes(budgets.memory_bytes),
+        "output per call": format_bytes(budgets.output_bytes),
+        "fuel per call": f"{budgets.fuel:,}".replace(",", " ") if budgets.fuel else "not counted",
+        "table elements": f"{budgets.table_elements:,}".replace(",", " "),
+        "core instances": f"{budgets.instances:,}".replace(",", " "),
+    }
+    own = record.name == record.build.name
+    return instance_card(
+        component=record.build.name,
+        name="" if own else record.name,
+        digest=f"sha256:{record.build.digest}",
+        compiler=record.build.settings.compiler,
+        imports=[
+            Standing(s.import_name, s.state, _detail(s.words, s.how_to_grant)) for s in record.standings
+        ],
+        budgets=limits,
+        phases=record.phases,
+        run_line=line,
+        differences=differences,
+        next_line=f"%fire {record.name}",
+        next_why="fires one generated event and prints its call, ready to edit",
+    )
+
+
+def _cut(text: str, limit: int = 120) -> str:
+    """Return a text that fits a row, with how much was left out."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit - 20]}… ({len(text)} characters)"
+
+
+def _first_lines(text: str, limit: int = 10) -> str:
+    """Return the first lines of a text, and how many were left out."""
+    lines = text.splitlines()
+    rest = len(lines) - limit
+    return (
+        text if rest <= 0 else "\n".join([*lines[:limit], f"… and {rest} lines more: .output has them all"])
+    )
+
+
+def _detail(words: str, how: str) -> str:
+    return f"{words} (grant with {how})" if how else words
+
+
+def _example(functions: tuple[Function, ...]) -> str:
+    try:
+        return call_text(functions[0], sample(functions[0], seed=0)) if functions else ""
+    except Exception:  # noqa: BLE001 - a function with handles has no example; the card says `...` instead
+        return ""
+
+
+@card_of.register
+def _(record: Doctor) -> Card:
+    lines = [
+        ToolLine(row.tool, row.version or "", f"{row.purpose}. {row.note}".rstrip(". "), row.install)
+        for row in record
+    ]
+    return doctor_card(lines)
+
+
+@card_of.register
+def _(record: Answer) -> Card:
+    return answer_card(
+        call=record.call,
+        result=record.wave,
+        ns=record.ns,
+        instance=record.target.name,
+        index=record.index,
+        is_error=record.wave.startswith("err"),
+        warnings=record.warnings,
+        next_line=f"%fire {record.target.name} {record.call}",
+        next_why="the same event again, ready to edit",
+    )
+
+
+@card_of.register
+def _(record: Run) -> Card:
+    calls = [
+        CallLine(_cut(call_of(record.function, event)), _cut(text), ns, text.startswith("err"))
+        for event, text, ns in zip(record.events[:10], record.waves[:10], record.ns[:10], strict=False)
+    ]
+    notes = []
+    if record.error is not None:
+        notes.append(f"ended by event {len(record)}: {record.error}")
+        notes.append(f"that event: %fire {record.target.name} {_cut(record.failing_event, 2000)}")
+    return run_card(
+        target=record.target.name,
+        fired=len(record),
+        calls=calls,
+        function=record.function.text,
+        seed=record.seed,
+        policy=record.target.policy,
+        results=record.counts,
+        errors={type(record.error).__name__: 1} if record.error is not None else {},
+        latency=record.samples if len(record) else None,
+        path=record.target.path,
+        stdout=_first_lines(record.output),
+        notes=notes,
+        warnings=record.warnings,
+        next_line=f"%timings {record.target.name} --latency",
+        next_why="plots the distribution of calls",
+    )

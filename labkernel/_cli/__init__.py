@@ -1,0 +1,193 @@
+"""The command line: `labkernel lab|demo|doctor|setup|build|run`. It parses, calls the lab and prints."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from labkernel import _setup as setup
+from labkernel._cards import card_of
+from labkernel._errors import LabError, UsageError
+from labkernel._fire import Answer
+from labkernel._lab import Lab
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        return int(given.run(given) or 0)
+    except LabError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="labkernel", description="A Jupyter lab for server-side WebAssembly."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    lab = add("lab", _lab, "Start JupyterLab on a copy of the lessons.")
+    lab.add_argument(
+        "--folder", default="labkernel-lessons", help="where the copy lies (default: labkernel-lessons)"
+    )
+    lab.add_argument("rest", nargs=argparse.REMAINDER, help="further arguments for jupyter lab")
+    demo = add("demo", _demo, "Prepare what is missing, then run the quickstart in a real kernel.")
+    demo.add_argument("--notebook", help="another notebook to run")
+    doctor = add("doctor", _doctor, "Show each tool, its version, what it is for and how to install it.")
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    prepare = add("setup", _setup, "Build the toolbox and prepare toolchains.")
+    prepare.add_argument(
+        "names", nargs="*", metavar="LANGUAGE", help="toolbox, rust, c (default: all that can be)"
+    )
+    build = add("build", _build, "Build a snippet into a component.")
+    build.add_argument("language", help="rust, c, wat")
+    build.add_argument("file", help="the snippet")
+    build.add_argument("--wit", help="a .wit file that holds the world")
+    build.add_argument("--world", help="the world's name, when there are several")
+    build.add_argument("-o", "--output", help="where the component goes (default: beside the snippet)")
+    build.add_argument("--release", action="store_true", help="bake the artefact one would deploy")
+    run = add("run", _run, "Start a component and fire one event at it.")
+    run.add_argument("component", help="a .wasm file")
+    run.add_argument("call", nargs="?", help="the call as WAVE; a generated event if left out")
+    for option in ("env", "dir"):
+        run.add_argument(
+            f"--{option}", action="append", default=[], help="as in %%instantiate; may be repeated"
+        )
+    run.add_argument("-n", type=int, help="how many generated events")
+    run.add_argument("--seed", type=int, default=0, help="the generator's seed")
+    bench = add("bench", _bench, "Run the benchmark suite of a source tree.")
+    bench.add_argument("rest", nargs=argparse.REMAINDER, help="arguments of the suite")
+    return parser
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _with_lab() -> Lab:
+    def hear(stream: str, text: str) -> None:
+        print(text, end="", file=sys.stderr if stream == "stderr" else sys.stdout, flush=True)
+
+    return Lab(progress=_say, on_output=hear)
+
+
+def lessons() -> Path:
+    """Return the folder of the lessons: the installed copy, or the source tree's."""
+    for folder in (
+        Path(__file__).parent.parent / "_lessons",
+        Path(__file__).parent.parent.parent / "notebooks",
+    ):
+        if folder.is_dir():
+            return folder
+    raise UsageError("The lessons are not installed with this package; install it again.")
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    with Lab() as lab:
+        found = setup.doctor(lab.cache)
+        if given.json:
+            import json
+
+            print(json.dumps([asdict(row) for row in found], indent=1))
+        else:
+            print(card_of(found).text())
+    return 0
+
+
+def _setup(given: argparse.Namespace) -> int:
+    with _with_lab() as lab:
+        setup.prepare(given.names, lab, progress=_say)
+        print(card_of(setup.doctor(lab.cache)).text())
+    return 0
+
+
+def _build(given: argparse.Namespace) -> int:
+    source = Path(given.file)
+    try:
+        text = source.read_text(encoding="utf-8")
+        wit = Path(given.wit).read_text(encoding="utf-8") if given.wit else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{error}; give files that can be read as text.") from None
+    with _with_lab() as lab:
+        if wit is not None:
+            lab.wit(wit, name="world")
+        name = source.stem.replace("-", "_")
+        build = lab.build(given.language, text, name=name, world=given.world, release=given.release)
+        print(card_of(build).text())
+        target = lab.save(name, given.output or source.with_suffix(".wasm"))
+        print(f"written to {target}")
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    with _with_lab() as lab:
+        build = lab.load(given.component)
+        lab.instantiate(build, env=given.env, dirs=given.dir)
+        result = lab.fire(build.name, given.call, n=given.n, seed=given.seed)
+        if isinstance(result, Answer):
+            print(result.wave)
+            return 0
+        print(card_of(result).text())
+        return 1 if result.error else 0
+
+
+def _bench(given: argparse.Namespace) -> int:
+    suite = Path(__file__).parent.parent.parent / "bench"
+    if not suite.is_dir():
+        raise UsageError(
+            "The benchmark suite is in the source tree only; clone the repository and run it there."
+        )
+    return subprocess.call([sys.executable, str(suite), *given.rest])
+
+
+def _lab(given: argparse.Namespace) -> int:
+    folder = Path(given.folder)
+    copied = copy_lessons(folder)
+    _say(f"{copied} lessons are new in {folder}; changes of yours there are kept.")
+    environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
+    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(folder), *given.rest]
+    try:
+        return subprocess.call(command, env=environment)
+    except KeyboardInterrupt:
+        return 0
+
+
+def copy_lessons(folder: Path) -> int:
+    """Copy the lessons that `folder` lacks into it and return how many those were."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = [path for path in sorted(lessons().glob("*.ipynb")) if not (folder / path.name).exists()]
+    for path in new:
+        shutil.copyfile(path, folder / path.name)
+    return len(new)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from labkernel._cli import demo
+
+    with _with_lab() as lab:
+        setup.prepare_for_demo(lab, progress=_say)
+    notebook = Path(given.notebook) if given.notebook else lessons() / "01-quickstart.ipynb"
+    stopped = demo.run_notebook(notebook, say=_say)
+    if not stopped:
+        _say("\nOpen it yourself: labkernel lab")
+    return 1 if stopped else 0

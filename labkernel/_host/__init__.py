@@ -1,0 +1,33 @@
+"""The host process: guests, compilers and the toolbox run there, never in the notebook kernel.
+
+This package owns supervisor, protocol, worker and codec, and is the only one that knows wasmtime; the
+kernel's side (`Supervisor` and the records) does not import it.
+"""
+
+from __future__ import annotations
+
+from labkernel._host.settings import (
+    Called,
+    Codegen,
+    ColdRun,
+    EngineSettings,
+    Fired,
+    Loaded,
+    Start,
+    Started,
+    Startups,
+)
+from labkernel._host.supervisor import Supervisor
+
+__all__ = [
+    "Called",
+    "Codegen",
+    "ColdRun",
+    "EngineSettings",
+    "Fired",
+    "Loaded",
+    "Start",
+    "Started",
+    "Startups",
+    "Supervisor",
+]

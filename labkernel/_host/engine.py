@@ -1,0 +1,345 @@
+"""Engines, components, linkers and stores of the host process, by the engine's C functions.
+
+One engine per `EngineSettings`, one linker per component, one store per instance. It knows no frames, no
+requests and no deadlines: an instance is told when it may run until the engine's next tick.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from ctypes import addressof, c_char_p, c_uint64, c_void_p
+from typing import Any, Final
+
+from labkernel._errors import ComponentError, UsageError
+from labkernel._host import capi
+from labkernel._host.binary import component_error
+from labkernel._host.capi import EngineFailure, c, take_error
+from labkernel._host.codec import FunctionCodec, Lowered
+from labkernel._host.linking import refuse_unknown
+from labkernel._host.reflect import Reflection, parts
+from labkernel._host.settings import EngineSettings, Start
+from labkernel._host.val import VAL
+from labkernel._wit import Function, HandleType, OpaqueType, World, type_text
+
+__all__ = ["Component", "Engine", "Instance", "assemble"]
+
+MAX_WASM_STACK: Final = 1 << 20
+_NO_FINALIZER: Final = capi.FINALIZER(0)
+_STRATEGIES: Final = {"cranelift": 1, "winch": 2, "pulley": 1}
+_WRITE: Final = ctypes.cast(ctypes.CDLL(None).write, capi.OUTPUT_CALLBACK)
+"""libc's `write(fd, bytes, count)` has the shape of the engine's output callback, with the descriptor for
+data: so guests' output never enters Python on the engine's threads."""
+FUEL_UNLIMITED: Final = (1 << 63) - 1
+
+
+def assemble(wat: bytes) -> bytes:
+    """Return the binary of WebAssembly text. Raises `EngineFailure` with the engine's message."""
+    vec = capi.ByteVec()
+    take_error(c.wat2wasm(wat, len(wat), addressof(vec)))
+    try:
+        return capi.read_bytes(vec)
+    finally:
+        c.wasm_byte_vec_delete(addressof(vec))
+
+
+class Engine:
+    """One engine. `epoch` counts its ticks."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        config = c.wasm_config_new()
+        c.config_epoch_interruption_set(config, True)
+        c.config_consume_fuel_set(config, settings.fuel)
+        c.config_strategy_set(config, _STRATEGIES[settings.compiler])
+        c.config_concurrency_support_set(config, False)
+        c.config_max_wasm_stack_set(config, MAX_WASM_STACK)
+        if settings.compiler == "pulley":
+            take_error(c.config_target_set(config, b"pulley64"))
+        self.settings = settings
+        self.pointer: int = c.wasm_engine_new_with_config(config)
+        self.epoch = 0
+
+    def tick(self) -> None:
+        """End whatever guest of this engine runs now, at its next loop or call."""
+        self.epoch += 1
+        c.engine_increment_epoch(self.pointer)
+
+    def compile(self, wasm: bytes) -> bytes:
+        """Return the machine code of a component. Raises `ComponentError`."""
+        if wasm[:8] != b"\0asm\x0d\0\x01\0":
+            raise component_error(wasm, "")
+        pointer = c_void_p()
+        try:
+            take_error(c.component_new(self.pointer, wasm, len(wasm), addressof(pointer)))
+        except EngineFailure as failure:
+            raise component_error(wasm, failure.text) from None
+        vec = capi.ByteVec()
+        try:
+            take_error(c.component_serialize(pointer.value, addressof(vec)))
+            return capi.read_bytes(vec)
+        finally:
+            c.wasm_byte_vec_delete(addressof(vec))
+            c.component_delete(pointer.value)
+
+    def deserialize(self, path: str) -> int:
+        """Return the component in a file of machine code. Raises `EngineFailure`."""
+        pointer = c_void_p()
+        take_error(c.component_deserialize_file(self.pointer, path.encode(), addressof(pointer)))
+        assert pointer.value is not None
+        return pointer.value
+
+
+class Component:
+    """A component ready to be instantiated: its world, its linker, its exports looked up once."""
+
+    def __init__(self, engine: Engine, pointer: int) -> None:
+        self.engine = engine
+        self.pointer = pointer
+        reflection = Reflection(engine.pointer, pointer)
+        self.world: World = reflection.world()
+        self.functions: dict[str, Export] = {}
+        for function in self.world.functions():
+            self.functions[function.full_name] = Export(function)
+        self._reflection: Reflection | None = reflection
+        self._linker: int | None = None
+
+    def linker(self) -> int:
+        """Return the linker: WASI 0.2, and a refusal at the call for every other import."""
+        if self._linker is None:
+            assert self._reflection is not None
+            linker = c.component_linker_new(self.engine.pointer)
+            take_error(c.component_linker_add_wasip2(linker))
+            refuse_unknown(linker, self.engine.pointer, self._reflection)
+            self._linker, self._reflection = linker, None
+        return self._linker
+
+    def export(self, name: str) -> Export:
+        """Return an exported function by its full name. Raises `UsageError`, `ComponentError`."""
+        try:
+            export = self.functions[name]
+        except KeyError:
+            known = ", ".join(self.functions) or "nothing"
+            raise UsageError(f"Unknown function {name!r}; this component exports {known}.") from None
+        if not export.index:
+            export.resolve(self.pointer)
+        return export
+
+    def close(self) -> None:
+        """Free the component; live instances keep what they need of it."""
+        for export in self.functions.values():
+            export.close()
+        if self._linker is not None:
+            c.component_linker_delete(self._linker)
+        if self.pointer:
+            c.component_delete(self.pointer)
+        self.pointer, self._linker = 0, None
+
+
+class Export:
+    """One exported function: its codec and the engine's index for it."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.index: int = 0
+        self._codec: FunctionCodec | None = None
+
+    @property
+    def codec(self) -> FunctionCodec:
+        """The codec of arguments and result, made at first use."""
+        if self._codec is None:
+            if self.function.is_async:
+                raise ComponentError(
+                    f"The function {self.function.full_name!r} is asynchronous, expected a plain one. "
+                    "Build the component with a 0.2 world."
+                )
+            _check_carried(self.function)
+            self._codec = FunctionCodec(self.function)
+        return self._codec
+
+    def resolve(self, component: int) -> None:
+        """Look the export up in a component."""
+        outer = None
+        if self.function.interface:
+            name = self.function.interface.encode()
+            outer = c.component_get_export_index(component, None, name, len(name))
+        name = self.function.name.encode()
+        self.index = c.component_get_export_index(component, outer, name, len(name)) or 0
+        if outer:
+            c.component_export_index_delete(outer)
+
+    def close(self) -> None:
+        """Free the engine's index."""
+        if self.index:
+            c.component_export_index_delete(self.index)
+            self.index = 0
+
+
+def _check_carried(function: Function) -> None:
+    """Raise `UsageError` for a function with a resource, a stream or a future, before anything runs."""
+    types = [p.type for p in function.params] + ([] if function.result is None else [function.result])
+    for part in itertools.chain.from_iterable(map(parts, types)):
+        if isinstance(part, HandleType | OpaqueType):
+            raise UsageError(
+                f"The function {function.full_name!r} takes or returns {type_text(part)!r}, "
+                "expected plain values. Call a function without resources, streams and futures."
+            )
+
+
+class Bound:
+    """An exported function of one instance, ready for the C call."""
+
+    __slots__ = ("address", "codec", "func", "lift", "results")
+
+    def __init__(self, func: capi.Func, codec: FunctionCodec) -> None:
+        self.func = func
+        self.address = addressof(func)
+        self.codec = codec
+        self.lift = codec.lift
+        self.results = codec.results
+
+
+class Instance:
+    """One store with one instance in it."""
+
+    def __init__(self, component: Component, start: Start, stdout: int, stderr: int) -> None:
+        self.component = component
+        self.engine = component.engine
+        self.start = start
+        self.finished = ""
+        self.calls = 0
+        self.epoch = -1
+        self._bound: dict[str, Bound] = {}
+        self._result = ctypes.create_string_buffer(VAL)
+        self._result_address = addressof(self._result)
+        self._instance = capi.Instance()
+        if start.fuel is not None and not self.engine.settings.fuel:
+            raise UsageError(
+                "A fuel budget needs machine code that counts fuel: use EngineSettings(fuel=True)."
+            )
+        wasi = _wasi(start, stdout, stderr)
+        self.store: int = c.store_new(self.engine.pointer, None, _NO_FINALIZER)
+        self.context: int = c.store_context(self.store)
+        c.store_limiter(
+            self.store,
+            start.memory_bytes,
+            start.table_elements,
+            start.instances,
+            start.instances,
+            start.instances,
+        )
+        take_error(c.context_set_wasi(self.context, wasi))
+        if self.engine.settings.fuel:
+            self.refuel()
+
+    def arm(self) -> None:
+        """Let the guest run until the engine's next tick."""
+        if self.epoch != self.engine.epoch:
+            self.epoch = self.engine.epoch
+            c.context_set_epoch_deadline(self.context, 1)
+
+    def refuel(self) -> int:
+        """Fill the tank up to the budget, and return what is in it."""
+        fuel = FUEL_UNLIMITED if self.start.fuel is None else self.start.fuel
+        take_error(c.context_set_fuel(self.context, fuel))
+        return fuel
+
+    def fuel_left(self) -> int:
+        """Return the fuel left in the tank."""
+        left = c_uint64()
+        take_error(c.context_get_fuel(self.context, addressof(left)))
+        return left.value
+
+    def instantiate(self, linker: int) -> int | None:
+        """Run the instantiation; return the engine's error, if any."""
+        error: int | None = c.component_linker_instantiate(
+            linker, self.context, self.component.pointer, addressof(self._instance)
+        )
+        return error
+
+    def bind(self, name: str) -> Bound:
+        """Return an exported function of this instance, looked up once."""
+        bound = self._bound.get(name)
+        if bound is None:
+            export = self.component.export(name)
+            codec = export.codec
+            func = capi.Func()
+            if not c.component_instance_get_func(
+                addressof(self._instance), self.context, export.index, addressof(func)
+            ):
+                raise ComponentError(f"The engine finds no function {name!r} in this instance.")
+            bound = self._bound[name] = Bound(func, codec)
+        return bound
+
+    def call(self, bound: Bound, lowered: Lowered) -> int | None:
+        """Call the function; return the engine's error, if any. The result waits for `take_result`."""
+        error: int | None = _call(
+            bound.address, self.context, lowered.address, lowered.count, self._result_address, bound.results
+        )
+        return error
+
+    def take_result(self, bound: Bound) -> Any:
+        """Return the last call's result in normal form, and free the engine's copy.
+
+        The engine's next call drops what it finds in the result's place, so nothing freed may be left there.
+        """
+        if bound.lift is None:
+            return None
+        try:
+            return bound.lift(self._result_address)
+        finally:
+            _val_delete(self._result_address)
+            self._result[0] = b"\0"
+
+    def close(self) -> None:
+        """Delete the store and all that lives in it."""
+        store, self.store = self.store, 0
+        if store:
+            c.store_delete(store)
+
+
+_call: Final = c.component_func_call
+_val_delete: Final = c.component_val_delete
+
+
+def _wasi(start: Start, stdout: int, stderr: int) -> int:
+    config: int = c.wasi_config_new()
+    try:
+        _grant(config, start)
+    except BaseException:
+        c.wasi_config_delete(config)
+        raise
+    c.wasi_config_set_stdout_custom(config, _WRITE, stdout, _NO_FINALIZER)
+    c.wasi_config_set_stderr_custom(config, _WRITE, stderr, _NO_FINALIZER)
+    return config
+
+
+def _grant(config: int, start: Start) -> None:
+    if start.args:
+        argv = _strings(start.args, "argument")
+        c.wasi_config_set_argv(config, len(start.args), argv)
+    if start.env:
+        names = _strings([key for key, _ in start.env], "variable")
+        for key, _ in start.env:
+            if not key or "=" in key:
+                raise UsageError(f"The variable {key!r} is no name, expected one without '='.")
+        values = _strings([value for _, value in start.env], "variable")
+        c.wasi_config_set_env(config, len(start.env), names, values)
+    if start.stdin:
+        vec = capi.ByteVec()
+        c.wasm_byte_vec_new(addressof(vec), len(start.stdin), start.stdin)
+        c.wasi_config_set_stdin_bytes(config, addressof(vec))
+    for host, guest, writable in start.dirs:
+        _strings([host, guest], "directory")
+        if not c.wasi_config_preopen_dir(config, host.encode(), guest.encode(), bool(writable)):
+            raise UsageError(f"The directory {host!r} cannot be opened; grant one that exists.")
+    if start.network:
+        c.wasi_config_inherit_network(config)
+        c.wasi_config_allow_ip_name_lookup(config, True)
+
+
+def _strings(texts: Any, what: str) -> Any:
+    """Return the texts as a C array of strings. Raises `UsageError` for a NUL in them."""
+    for text in texts:
+        if "\0" in text:
+            raise UsageError(f"The {what} {text!r} has a NUL character, expected text without one.")
+    return (c_char_p * len(texts))(*[text.encode() for text in texts])

@@ -1,0 +1,269 @@
+"""What the requests do: compile, load, instantiate, call, fire, drop. It knows no sockets and no threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from labkernel._errors import CacheDamaged, GuestError, GuestTrap, LabError
+from labkernel._host import machine_code, protocol, traps
+from labkernel._host.binary import wat_error
+from labkernel._host.capi import EngineFailure, error_parts
+from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
+from labkernel._host.many import Many
+from labkernel._host.starts import Starts
+from labkernel._host.memory import linear_memories
+from labkernel._host.output import Output, Run
+from labkernel._host.settings import EngineSettings, Start
+from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job
+from labkernel._host.worlds import world_to_data
+
+__all__ = ["Service", "stopped_error"]
+
+_now: Final = time.perf_counter_ns
+_FINISHED: Final = 4096
+
+
+class Sender(Protocol):
+    """Where frames go."""
+
+    def send(self, job: Job, frame: list[Any], *, last: bool = False) -> None:
+        """Send a frame of a job."""
+
+
+class Service:
+    """Engines, components and instances of this process."""
+
+    def __init__(self, link: Sender, mac_key: bytes) -> None:
+        self.link = link
+        self._mac_key = mac_key
+        self.output = Output()
+        self._engines: dict[EngineSettings, Engine] = {}
+        self._components: dict[int, Component] = {}
+        self._instances: dict[int, Instance] = {}
+        self._finished: dict[int, str] = {}
+        self._last = 0
+        self._operations: dict[str, Callable[..., Any]] = {
+            "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
+            "instantiate": self.instantiate, "call": self.call, "drop": self.drop,
+        }  # fmt: skip
+        many = Many(self)
+        self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
+
+    def serve(self, job: Job, operation: str, arguments: list[Any]) -> Any:
+        """Do one request and return the value of its reply."""
+        try:
+            serve = self._operations[operation]
+        except (KeyError, TypeError):
+            raise protocol.ProtocolError(f"unknown operation {operation!r}") from None
+        try:
+            return serve(job, *arguments)
+        finally:
+            if job.output is not None:
+                self.output.leave(job.output)
+            if job.abandoned and job.instance is not None:
+                job.instance.close()
+
+    def _number(self) -> int:
+        self._last += 1
+        return self._last
+
+    def _engine(self, data: list[Any]) -> Engine:
+        settings = EngineSettings(*data)
+        if settings not in self._engines:
+            self._engines[settings] = Engine(settings)
+        return self._engines[settings]
+
+    # ------------------------------------------------------------------------------------------ components
+
+    def codegen(self, job: Job, wasm: bytes, target: str, settings: list[Any]) -> list[int]:
+        """Compile a component and write its machine code."""
+        engine = self._engine(settings)
+        began = _now()
+        code = engine.compile(wasm)
+        spent = _now() - began
+        machine_code.write(Path(target), code, key=self._mac_key, settings_key=engine.settings.key)
+        return [spent, len(code)]
+
+    def load(self, job: Job, path: str, settings: list[Any]) -> list[Any]:
+        """Load machine code, once its MAC is right."""
+        component, spent = self.load_component(path, settings)
+        number = self._number()
+        self._components[number] = component
+        return [number, spent, world_to_data(component.world)]
+
+    def load_component(self, path: str, settings: list[Any]) -> tuple[Component, int]:
+        """Return the component in a file of machine code, and the nanoseconds of loading it. Raises `CacheDamaged`."""
+        engine = self._engine(settings)
+        spent = 0
+
+        def deserialize(link: str) -> int:
+            nonlocal spent
+            began = _now()
+            pointer = engine.deserialize(link)
+            spent = _now() - began
+            return pointer
+
+        try:
+            pointer = machine_code.load_checked(
+                Path(path), deserialize, key=self._mac_key, settings_key=engine.settings.key
+            )
+        except EngineFailure as failure:
+            raise CacheDamaged(f"The engine refuses {Path(path).name}: {failure.text}") from None
+        return Component(engine, pointer), spent
+
+    def component(self, number: int) -> Component:
+        """Return a loaded component."""
+        return self._components[number]
+
+    def unload(self, job: Job, number: int) -> None:
+        """Free a component."""
+        if component := self._components.pop(number, None):
+            component.close()
+
+    def assemble(self, job: Job, wat: str) -> bytes:
+        """Turn text into a binary."""
+        try:
+            return assemble(wat.encode())
+        except EngineFailure as failure:
+            raise wat_error(failure.text, wat) from None
+
+    # ------------------------------------------------------------------------------------------- instances
+
+    def instantiate(self, job: Job, component: int, start_data: list[Any]) -> list[int]:
+        """Start an instance."""
+        start = Start.from_data(start_data)
+        run = self.begin(job, start)
+        began = _now()
+        made = self.component(component)
+        linker = made.linker()
+        linked = _now()
+        instance = self.new_instance(job, made, linker, start)
+        spent = _now() - linked
+        self.output.end(run)
+        number = self._number()
+        self._instances[number] = instance
+        return [number, linked - began, spent]
+
+    def new_instance(self, job: Job, component: Component, linker: int, start: Start) -> Instance:
+        instance = Instance(component, start, self.output.stdout, self.output.stderr)
+        try:
+            job.enter(instance, start.timeout_s)
+            error = instance.instantiate(linker)
+            job.leave()
+        except BaseException:
+            instance.close()
+            raise
+        if error:
+            raise self._failure(job, instance, error, linking=True)
+        return instance
+
+    def live(self, number: int) -> Instance:
+        try:
+            return self._instances[number]
+        except KeyError:
+            why = self._finished.get(number, "it was dropped")
+            raise GuestTrap(f"This instance is finished: {why} Start a new one.") from None
+
+    def drop(self, job: Job, number: int) -> None:
+        """End an instance."""
+        if instance := self._instances.pop(number, None):
+            instance.close()
+
+    # ----------------------------------------------------------------------------------------------- calls
+
+    def call(
+        self, job: Job, number: int, function: str, arguments: list[Any], timeout_s: float | None
+    ) -> list[Any]:
+        """Call one function of an instance once."""
+        instance = self.live(number)
+        bound = instance.bind(function)
+        lowered = bound.codec.lower(arguments)
+        start = instance.start
+        run = self.begin(job, start)
+        tank = instance.refuel() if start.fuel is not None else 0
+        with self.finishing(number, instance):
+            spent = self.timed(
+                job, instance, bound, lowered, start.timeout_s if timeout_s is None else timeout_s
+            )
+        result = instance.take_result(bound)
+        self.output.end(run)
+        index, instance.calls = instance.calls, instance.calls + 1
+        return [result, spent, index, run.cut, tank - instance.fuel_left() if tank else None]
+
+    def timed(self, job: Job, instance: Instance, bound: Bound, lowered: Any, timeout_s: float) -> int:
+        """Call, and return the nanoseconds of the engine's call alone. Raises the guest's error."""
+        job.enter(instance, timeout_s)
+        began = _now()
+        error = instance.call(bound, lowered)
+        spent = _now() - began
+        job.leave()
+        if error:
+            raise self._failure(job, instance, error)
+        return spent
+
+    # ---------------------------------------------------------------------------------------------- output
+
+    def begin(self, job: Job, start: Start) -> Run:
+        """Let what guests print from now on belong to this job."""
+        run = Run(
+            start.output_bytes,
+            lambda stream, text: self.link.send(job, [protocol.OUTPUT, job.id, stream, text]),
+            lambda: job.stop(OUTPUT_CAP),
+        )
+        job.output = run
+        self.output.begin(run)
+        return run
+
+    # ---------------------------------------------------------------------------------------------- errors
+
+    def _failure(self, job: Job, instance: Instance, error: int, *, linking: bool = False) -> LabError:
+        """Close the store and return the lab's error for the engine's."""
+        text, status = error_parts(error)
+        run = job.output
+        self.output.end(run)
+        before = linear_memories()
+        instance.close()
+        after = linear_memories()
+        held = max((size for at, size in before.items() if at not in after), default=0)
+        ending = traps.Ending(text, status, instance.start, printed=run.tail, held_bytes=held)
+        if job.stopped and (ending.is_stop or job.stopped == OUTPUT_CAP):
+            return stopped_error(job)
+        return ending.link_error() if linking else ending.error()
+
+    @contextmanager
+    def finishing(self, number: int, instance: Instance) -> Iterator[None]:
+        """Mark the instance as finished when a call inside fails."""
+        try:
+            yield
+        except LabError as error:
+            if not instance.store:
+                self._remember(number, f"its last call failed ({str(error).split('. ')[0]}).")
+            raise
+        except Abandoned:
+            self._remember(number, "its last call never came back from a host call.")
+            raise
+
+    def abandoned(self, job: Job) -> None:
+        """Mark the instance of an abandoned job as finished; its own thread closes its store, if ever."""
+        for number, instance in list(self._instances.items()):
+            if instance is job.instance:
+                self._remember(number, "its last call never came back from a host call.")
+
+    def _remember(self, number: int, why: str) -> None:
+        self._instances.pop(number, None)
+        self._finished[number] = why
+        while len(self._finished) > _FINISHED:
+            self._finished.pop(next(iter(self._finished)))
+
+
+def stopped_error(job: Job) -> LabError:
+    """Return the error for a job that was stopped."""
+    if job.stopped == INTERRUPT:
+        return GuestError("Interrupted.")
+    if job.stopped == OUTPUT_CAP and job.instance is not None:
+        return traps.output_error(job.instance.start)
+    return traps.timeout_error(job.timeout_s, blocked=job.abandoned)

@@ -1,0 +1,378 @@
+"""The kernel's side of the host process: typed requests, one process at a time, a fresh one after a crash.
+
+It never imports the engine. All of it may be called from any thread; requests are served one after the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from labkernel._errors import BudgetExceeded, GuestCrashed, LabError, UsageError, ValueDoesNotFit
+from labkernel._host import protocol
+from labkernel._host.process import Exchange, Process, ProcessDied, Shield
+from labkernel._host.protocol import ProtocolError
+from labkernel._host.settings import (
+    DEFAULT,
+    START_PHASES,
+    Called,
+    Codegen,
+    ColdRun,
+    EngineSettings,
+    Fired,
+    Loaded,
+    Start,
+    Started,
+    Startups,
+)
+from labkernel._host.traps import seconds_text
+from labkernel._host.worlds import world_from_data
+
+__all__ = ["Supervisor"]
+
+OnOutput: TypeAlias = Callable[[str, str], None]
+OnProgress: TypeAlias = Callable[[int, int], None]
+_STREAMS: Final = ("stdout", "stderr")
+_SLACK_S: Final = 1.5
+"""How much longer than a budget the kernel waits for the host process to say that it is exceeded."""
+_LOAD_S: Final = 60.0
+_MOST_OUTPUT: Final = 1 << 28
+
+
+class Supervisor:
+    """Owner of one host process at a time. `generation` counts the processes so far."""
+
+    def __init__(self, *, name: str = "guests", mac_key: bytes, memory_limit_bytes: int = 3 << 30) -> None:
+        self.name = name
+        self.generation = 0
+        self._mac_key = mac_key
+        self._memory_limit_bytes = memory_limit_bytes
+        self._box: list[Process] = []
+        weakref.finalize(self, _end, self._box, os.getpid())
+        self._greeting: Any = None
+        self._loaded: dict[tuple[Any, ...], Loaded] = {}
+        self._lock = threading.Lock()
+        self._holder = 0
+        self._owner = os.getpid()
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Supervisor {self.name!r}: process {self.pid or 'not running'}, generation {self.generation}>"
+        )
+
+    @property
+    def _process(self) -> Process | None:
+        return self._box[0] if self._box else None
+
+    @property
+    def pid(self) -> int | None:
+        """The host process's number, or None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    # ------------------------------------------------------------------------------------------- lifetimes
+
+    def warm(self) -> None:
+        """Start the process in the background and return at once."""
+        with self._exclusive():
+            self._current()
+
+    def close(self) -> None:
+        """End the process. Closing twice is fine; the next request would start a new one."""
+        with self._exclusive():
+            self._loaded.clear()
+            self._greeting = None
+            _end(self._box, self._owner)
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Any:
+        if self._holder == threading.get_ident():
+            raise UsageError("The host process cannot be called from within an output or progress callback.")
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = 0
+
+    def _current(self) -> Process:
+        """Return the process, started if there is none. The greeting is answered later."""
+        if self._process is not None and self._owner != os.getpid():
+            self._box.pop().forget()
+        if self._process is not None and not self._process.is_alive and self._greeting is None:
+            self._lose()
+        if self._process is None:
+            self._owner = os.getpid()
+            self._box.append(Process())
+            self.generation += 1
+            self._loaded.clear()
+            hello = {"mac_key": self._mac_key, "memory_limit_bytes": self._memory_limit_bytes}
+            self._greeting = self._box[0].start(protocol.HELLO, hello, patience_s=_LOAD_S)
+            self._box[0].send_now(self._greeting)
+        return self._box[0]
+
+    def _lose(self) -> None:
+        self._greeting = None
+        self._loaded.clear()
+        if self._box:
+            self._box.pop().kill()
+
+    # -------------------------------------------------------------------------------------------- requests
+
+    def _request(
+        self, operation: str, arguments: list[Any], *, patience_s: float, generation: int | None = None,
+        on_output: OnOutput | None = None, on_progress: OnProgress | None = None, kill_to_stop: bool = False,
+    ) -> Any:  # fmt: skip
+        """Send one request and return its answer, with the guest's output on the way.
+
+        Raises `GuestCrashed` when the process was lost, `KeyboardInterrupt` when the user stopped it.
+        """
+        heard = _Heard(on_output, on_progress)
+        with self._exclusive(), Shield() as shield:
+            exchange = None
+            value: Any = None
+            try:
+                process = self._current()
+                if generation is not None and generation != self.generation:
+                    raise GuestCrashed("The host process of this instance is gone. Start the instance again.")
+                if self._greeting is not None:
+                    process.finish(self._greeting, shield, heard)
+                    self._greeting = None
+                exchange = self._exchange(process, operation, arguments, patience_s)
+                value = process.finish(exchange, shield, heard, kill_to_stop=kill_to_stop)
+            except LabError as error:
+                error.output = heard.text
+                if not shield.hit:
+                    raise
+            except (ProcessDied, ProtocolError) as problem:
+                self._lose()
+                if not shield.hit:
+                    raise _crashed(operation, problem, heard.text) from None
+            finally:
+                if exchange is not None and exchange.callback_error is not None:
+                    raise exchange.callback_error
+            if shield.hit:
+                self._undo(operation, value)
+        if shield.hit:
+            raise KeyboardInterrupt
+        return value
+
+    def _exchange(
+        self, process: Process, operation: str, arguments: list[Any], patience_s: float
+    ) -> Exchange:
+        """Return the request, ready to be sent. Raises `ValueDoesNotFit` for values that no frame carries."""
+        try:
+            return process.start(protocol.REQUEST, operation, arguments, patience_s=patience_s)
+        except (TypeError, ValueError, OverflowError) as problem:
+            raise ValueDoesNotFit("$", arguments, "what can be sent to a guest", why=str(problem)) from None
+
+    def _undo(self, operation: str, value: Any) -> None:
+        """Drop an instance that was started just as the user interrupted."""
+        if operation == "instantiate" and value is not None and self._process is not None:
+            self._process.send_now(self._process.start(protocol.REQUEST, "drop", [value[0]], patience_s=1.0))
+
+    # ------------------------------------------------------------------------------------------ components
+
+    def codegen(
+        self,
+        wasm: bytes,
+        target: Path,
+        *,
+        settings: EngineSettings = DEFAULT,
+        timeout_s: float = 60.0,
+    ) -> Codegen:
+        """Compile a component into `target` and its `.mac`.
+
+        Raises `ComponentError`, `BudgetExceeded`; a compilation that takes too long ends with its process.
+        """
+        arguments = [wasm, str(target.absolute()), _settings_data(settings)]
+        try:
+            ns, size = self._request("codegen", arguments, patience_s=timeout_s, kill_to_stop=True)
+        except GuestCrashed as error:
+            if not getattr(error, "was_killed", False):
+                raise
+            raise BudgetExceeded(
+                "compile time", seconds_text(timeout_s), how="Make the component smaller, or raise --timeout."
+            ) from None
+        return Codegen(ns, size)
+
+    def load(self, cwasm: Path, *, settings: EngineSettings = DEFAULT) -> Loaded:
+        """Load machine code that `codegen` wrote. Raises `CacheDamaged`."""
+        path = cwasm.absolute()
+        key: tuple[Any, ...]
+        try:
+            found = path.stat()
+            key = (str(path), settings, found.st_ino, found.st_size, found.st_mtime_ns)
+        except OSError:
+            key = (str(path), settings)
+        if (known := self._loaded.get(key)) is not None and known.generation == self.generation:
+            return known
+        answer = self._request(
+            "load", [str(path), _settings_data(settings)], patience_s=_LOAD_S
+        )
+        number, ns, world = answer
+        loaded = Loaded(number, self.generation, world_from_data(world), ns, str(path), settings)
+        self._loaded[key] = loaded
+        return loaded
+
+    def assemble(self, wat: str) -> bytes:
+        """Return the binary of WebAssembly text. Raises `CompileError`."""
+        wasm: bytes = self._request("assemble", [wat], patience_s=_LOAD_S)
+        return wasm
+
+    # ------------------------------------------------------------------------------------------- instances
+
+    def _here(self, loaded: Loaded) -> Loaded:
+        """Return the component as it is in the process of now, loaded again if that is a new one."""
+        if self._process is not None and loaded.generation == self.generation:
+            return loaded
+        return self.load(Path(loaded.path), settings=loaded.settings)
+
+    def instantiate(self, loaded: Loaded, start: Start, *, on_output: OnOutput | None = None) -> Started:
+        """Start an instance with these grants and budgets.
+
+        Raises `GuestError`, `ComponentError`, `CapabilityDenied`, `UsageError`.
+        """
+        here = self._here(loaded)
+        number, link_ns, ns = self._request(
+            "instantiate", [here.id, start.to_data()], patience_s=start.timeout_s + _SLACK_S,
+            generation=here.generation, on_output=on_output,
+        )  # fmt: skip
+        return Started(number, self.generation, link_ns, ns, start)
+
+    def call(
+        self, started: Started, function: str, args: list[Any], *, timeout_s: float | None = None,
+        on_output: OnOutput | None = None,
+    ) -> Called:  # fmt: skip
+        """Call a function, by its full name, with arguments in normal form.
+
+        Raises `GuestError`, `CapabilityDenied`, `ValueDoesNotFit`, `UsageError`.
+        """
+        limit = started.start.timeout_s if timeout_s is None else timeout_s
+        answer = self._request(
+            "call", [started.id, function, args, timeout_s], patience_s=limit + _SLACK_S,
+            generation=started.generation, on_output=on_output,
+        )  # fmt: skip
+        return Called(*answer)
+
+    def fire(
+        self, started: Started, function: str, events: list[list[Any]], *, timeout_s: float | None = None,
+        on_output: OnOutput | None = None, on_progress: OnProgress | None = None, keep_results: bool = True,
+    ) -> Fired:  # fmt: skip
+        """Call a function once per event; the first guest error ends it and is returned."""
+        limit = started.start.timeout_s if timeout_s is None else timeout_s
+        ns, results, error, lower_ns, lift_ns, cut = self._request(
+            "fire", [started.id, function, events, timeout_s, keep_results],
+            patience_s=limit + _SLACK_S + len(events) * 1e-3, generation=started.generation,
+            on_output=on_output, on_progress=on_progress,
+        )  # fmt: skip
+        return Fired(_times(ns), results, _error(error), lower_ns, lift_ns, cut)
+
+    def cold(
+        self, loaded: Loaded, start: Start, function: str, events: list[list[Any]], *,
+        timeout_s: float | None = None, on_output: OnOutput | None = None,
+        on_progress: OnProgress | None = None, keep_results: bool = True,
+    ) -> ColdRun:  # fmt: skip
+        """Call a function once per event, each time in a fresh instance; nanoseconds by phase."""
+        here = self._here(loaded)
+        limit = start.timeout_s if timeout_s is None else timeout_s
+        made, called, dropped, results, error, cut = self._request(
+            "cold", [here.id, start.to_data(), function, events, timeout_s, keep_results],
+            patience_s=2 * limit + _SLACK_S + len(events) * 1e-3, generation=here.generation,
+            on_output=on_output, on_progress=on_progress,
+        )  # fmt: skip
+        return ColdRun(_times(made), _times(called), _times(dropped), results, _error(error), cut)
+
+    def startups(
+        self, code: Path, start: Start, function: str, args: list[Any], *, n: int,
+        settings: EngineSettings = DEFAULT,
+    ) -> Startups:  # fmt: skip
+        """Start `n` times from machine code on disk, answer one event each time, and drop everything.
+
+        Raises `CacheDamaged`, `GuestError`, and `UsageError` where the answers differ.
+        """
+        answer = self._request(
+            "startups",
+            [str(code.absolute()), _settings_data(settings), start.to_data(), function, args, n],
+            patience_s=2 * start.timeout_s + _SLACK_S + n * 5e-3,
+        )
+        return Startups(dict(zip(START_PHASES, map(_times, answer[0]), strict=True)), answer[1])
+
+    def drop(self, started: Started) -> None:
+        """End an instance. One whose process is gone is gone already."""
+        if self._process is not None and started.generation == self.generation:
+            self._request("drop", [started.id], patience_s=5.0, generation=started.generation)
+
+
+def _end(box: list[Process], owner: int) -> None:
+    """End the process in the box, unless it belongs to the process that this one was forked from."""
+    while box:
+        process = box.pop()
+        (process.close if owner == os.getpid() else process.forget)()
+
+
+class _Heard:
+    """Takes the frames of a request that come before its answer, and hands them to the caller's callbacks."""
+
+    def __init__(self, on_output: OnOutput | None, on_progress: OnProgress | None) -> None:
+        self._on_output = on_output
+        self._on_progress = on_progress
+        self._pieces: list[str] = []
+        self._left = _MOST_OUTPUT
+
+    @property
+    def text(self) -> str:
+        """All that the guest printed."""
+        return "".join(self._pieces)
+
+    def __call__(self, frame: list[Any]) -> None:
+        """Take one frame. Raises `ProtocolError` for one that has no place here."""
+        match frame:
+            case [protocol.OUTPUT, _, 0 | 1 as stream, str(text)]:
+                self._left -= len(text)
+                if self._left < 0:
+                    raise ProtocolError("more output than any budget allows")
+                self._pieces.append(text)
+                if self._on_output is not None:
+                    self._on_output(_STREAMS[stream], text)
+            case [protocol.PROGRESS, _, int(done), int(total)]:
+                if self._on_progress is not None:
+                    self._on_progress(done, total)
+            case _:
+                raise ProtocolError(f"a frame of kind {frame[0]} is not expected here")
+
+
+def _settings_data(settings: EngineSettings) -> list[Any]:
+    return [settings.compiler, settings.fuel]
+
+
+def _times(data: bytes) -> array[int]:
+    times = array("Q")
+    times.frombytes(data)
+    return times
+
+
+def _error(data: Any) -> LabError | None:
+    return None if data is None else protocol.decode_error(data)
+
+
+def _crashed(operation: str, problem: Exception, output: str) -> GuestCrashed:
+    error = GuestCrashed(
+        f"The host process is gone ({problem}) while it served {operation!r}. "
+        "Its instances are lost; the next use starts a fresh process."
+    )
+    error.output = output
+    if isinstance(problem, ProcessDied):
+        error.was_killed = problem.killed  # type: ignore[attr-defined]
+    return error

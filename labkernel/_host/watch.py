@@ -1,0 +1,177 @@
+"""The watchdog of the host process: it ends what runs too long, and what the kernel says to stop.
+
+It sleeps on the control socket and on the deadline of the guest that runs now. A guest in its own code is
+ended by the engine's epoch. One that sits in a host call, where epochs do not run, is abandoned with its
+thread: the watchdog answers for it and a new leader thread goes on with all other instances. It knows no
+codec and no frames' content.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from math import inf
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from labkernel._host.engine import Engine, Instance
+
+__all__ = ["GRACE_S", "INTERRUPT", "OUTPUT_CAP", "STOP", "TIMEOUT", "Abandoned", "Job", "Stopped", "Watch"]
+
+GRACE_S: Final = 0.3
+TIMEOUT: Final = "timeout"
+INTERRUPT: Final = "interrupt"
+OUTPUT_CAP: Final = "output"
+STOP: Final = Struct(">I")
+"""A message on the control socket: the number of the request to stop."""
+
+
+class Stopped(Exception):
+    """The job was told to stop while no guest ran."""
+
+
+class Abandoned(Exception):
+    """The watchdog has answered for this job; its thread has nothing more to say."""
+
+
+class Job:
+    """One request being served. `stopped` says why it was told to stop; `ended` that it has been answered."""
+
+    def __init__(self, watch: Watch, ident: int) -> None:
+        self.id = ident
+        self.stopped = ""
+        self.stopped_at = inf
+        self.deadline = inf
+        self.timeout_s = 0.0
+        self.running: Engine | None = None
+        self.instance: Instance | None = None
+        self.abandoned = False
+        self.ended = False
+        self.on_abandon: Callable[[], None] | None = None
+        self.output: Any = None
+        self._watch = watch
+
+    def release(self) -> None:
+        """Let go of what the job holds: its parts refer to each other, and nobody collects cycles here."""
+        self.on_abandon = self.output = self.instance = None
+
+    def enter(self, instance: Instance, timeout_s: float) -> None:
+        """A guest starts to run. Raises `Stopped` if it must not."""
+        watch = self._watch
+        with watch.lock:
+            if self.stopped:
+                raise Stopped(self.stopped)
+            self.deadline = deadline = time.monotonic() + timeout_s
+            self.timeout_s = timeout_s
+            self.instance = instance
+            self.running = engine = instance.engine
+            if instance.epoch != engine.epoch:
+                instance.arm()
+            if deadline < watch.wake_at:
+                watch.nudge(deadline)
+
+    def leave(self) -> None:
+        """The guest is back. Raises `Abandoned` if nobody waits for it any more."""
+        with self._watch.lock:
+            self.running = None
+            if self.abandoned:
+                raise Abandoned
+
+    def stop(self, why: str) -> None:
+        """End the guest at its next loop or call, or keep it from starting."""
+        with self._watch.lock:
+            self._stop(why)
+            self._watch.nudge(time.monotonic() + GRACE_S)
+
+    def _stop(self, why: str) -> None:
+        if self.stopped or self.ended:
+            return
+        self.stopped = why
+        self.stopped_at = time.monotonic()
+        if self.running is not None:
+            self.running.tick()
+
+
+class Watch:
+    """The watchdog. `run` is the main thread's loop; it returns when the kernel is gone."""
+
+    def __init__(self, control: socket.socket, abandon: Callable[[Job], None]) -> None:
+        self.lock = threading.Lock()
+        self.wake_at: float = inf
+        self.job: Job | None = None
+        self._control = control
+        self._abandon = abandon
+        self._nudge_read, self._nudge_write = os.pipe()
+        os.set_blocking(self._nudge_read, False)
+        self._parent = _parent_descriptor()
+
+    def open_job(self, ident: int) -> Job:
+        """Return the job of a request that starts now."""
+        job = Job(self, ident)
+        with self.lock:
+            self.job = job
+        return job
+
+    def nudge(self, at: float) -> None:
+        """Wake up no later than `at`. Called with the lock held."""
+        self.wake_at = min(self.wake_at, at)
+        os.write(self._nudge_write, b"\0")
+
+    def run(self) -> None:
+        """Watch until the kernel closes its end or dies."""
+        sources: list[Any] = [self._control, self._nudge_read, *self._parent]
+        while True:
+            wait = None if self.wake_at == inf else max(0.0, self.wake_at - time.monotonic())
+            ready, _, _ = select.select(sources, [], [], wait)
+            if self._nudge_read in ready:
+                os.read(self._nudge_read, 4096)
+            if self._parent and self._parent[0] in ready:
+                return
+            if self._control in ready and not self._listen():
+                return
+            self._look()
+
+    def _listen(self) -> bool:
+        message = self._control.recv(STOP.size, socket.MSG_WAITALL)
+        if len(message) < STOP.size:
+            return False
+        with self.lock:
+            job = self.job
+            if job is not None and job.id == STOP.unpack(message)[0]:
+                job._stop(INTERRUPT)
+        return True
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        stuck = None
+        with self.lock:
+            job = self.job
+            if job is None or job.ended:
+                self.wake_at = job.deadline if job is not None and job.deadline > now else inf
+                return
+            if job.running is not None and now >= job.deadline:
+                job._stop(TIMEOUT)
+            if job.stopped:
+                self.wake_at = job.stopped_at + GRACE_S
+                if now >= self.wake_at:
+                    self.wake_at = inf
+                    stuck = job
+            elif job.running is not None or job.deadline > now:
+                self.wake_at = job.deadline
+            else:
+                self.wake_at = inf
+        if stuck is not None:
+            self._abandon(stuck)
+
+
+def _parent_descriptor() -> list[int]:
+    """Return a descriptor that becomes readable when the kernel process ends, where the system has such."""
+    try:
+        return [os.pidfd_open(os.getppid())]
+    except (AttributeError, OSError):
+        return []

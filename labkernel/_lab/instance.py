@@ -1,0 +1,291 @@
+"""`Instance`: a started component with its grants and budgets, which starts itself anew when it must."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from labkernel._capability import Budgets, Grants, Standing
+from labkernel._errors import GuestError, UsageError, did_you_mean
+from labkernel._events import events as make_events
+from labkernel._fire import Answer, Run, Target, call_of
+from labkernel._host import Started
+from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
+from labkernel._values import parse_call, to_normal
+from labkernel._wit import Function
+
+if TYPE_CHECKING:
+    from labkernel._lab.lab import Lab
+    from labkernel._lab.records import Build
+
+__all__ = ["Instance"]
+
+OnOutput = Callable[[str, str], None]
+
+
+class Instance:
+    """A started component. Call its functions as methods: `fn.handle({...})`.
+
+    It knows its build: when the component has been built anew, or the guest has trapped, or its host
+    process is gone, the next call starts it again with the same grants and says so in one line.
+    `pin=True` keeps the old component.
+    """
+
+    def __init__(
+        self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool
+    ) -> None:
+        self.name, self.build, self.grants, self.budgets, self.pin = name, build, grants, budgets, pin
+        self._lab = lab
+        self._started: Started | None = None
+        self._finished = ""
+        self.phases: dict[str, int] = {}
+        refuse_ungranted(build.component, grants)
+        self.start()
+
+    def start(self, *, on_output: OnOutput | None = None) -> None:
+        """Start afresh: a new store, a new memory, the same grants."""
+        self.drop()
+        loaded = self._lab.code.loaded(self.build)
+        start = start_of(self.grants, self.budgets)
+        sink = on_output or self._lab.on_output
+        self._started = self._lab.guests.instantiate(loaded, start, on_output=sink)
+        self._finished = ""
+        self.phases = {
+            "deserialize": loaded.deserialize_ns,
+            "link": self._started.link_ns,
+            "instantiate": self._started.instantiate_ns,
+        }
+
+    def drop(self) -> None:
+        """Let go of the store; the next call starts a new one."""
+        if self._started is not None:
+            self._lab.guests.drop(self._started)
+            self._started = None
+
+    def refresh(self) -> list[str]:
+        """Start anew where that is due and return the lines that say why."""
+        notes = []
+        newest = self._lab.builds.get(self.build.name)
+        if newest is not None and not self.pin and newest.digest != self.build.digest:
+            self.build = self._lab.code.for_settings(newest, self.build.settings)
+            notes.append(f"{self.build.name} has been rebuilt")
+        elif self._finished:
+            notes.append(f"the last one {self._finished}")
+        elif self._started is None or self._started.generation != self._lab.guests.generation:
+            notes.append("its host process has ended")
+        if not notes:
+            return []
+        refuse_ungranted(self.build.component, self.grants)
+        self.start()
+        return [f"{self.name} was started anew with the same grants: {notes[0]}."]
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions that can be called."""
+        return self.build.functions
+
+    @property
+    def standings(self) -> list[Standing]:
+        """What stands behind each import."""
+        return standings(self.build.component, self.grants)
+
+    def wasmtime_line(self, call: str = "") -> tuple[str, list[str]]:
+        """Return the equivalent `wasmtime run` line and in what it differs."""
+        functions = self.functions
+        call = call or (f"{functions[0].full_name}(...)" if functions else "")
+        return wasmtime_line(self.grants, self.budgets, component=f"{self.build.name}.wasm", call=call)
+
+    def find(self, wanted: str) -> Function:
+        """Return the exported function of that name: plain, full, or with underscores for hyphens.
+
+        Raises `UsageError` when there is none.
+        """
+        names = {f.full_name: f for f in self.functions}
+        if wanted in names:
+            return names[wanted]
+        fitting = [f for f in self.functions if wanted in (f.name, _python_name(f.name))]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise UsageError(
+                f"{wanted!r} could be {', '.join(f.full_name for f in fitting)}; write one in full."
+            )
+        raise UsageError(
+            f"{self.name} exports no function {wanted!r}; it exports {', '.join(names) or 'none'}."
+            + did_you_mean(wanted, names)
+        )
+
+    def call(
+        self, function: Function | str, args: Sequence[Any] = (), *, on_output: OnOutput | None = None
+    ) -> Answer:
+        """Call a function with Python values and return the `Answer`.
+
+        Raises `ValueDoesNotFit` before anything runs, or a `GuestError`.
+        """
+        function = self.find(function) if isinstance(function, str) else function
+        return self.call_normal(function, _normal_args(function, args), on_output=on_output)
+
+    def call_text(self, text: str, *, on_output: OnOutput | None = None) -> Answer:
+        """Call with WAVE text, as `%fire` does: `handle({...}, 1)`, `handle {...}` or only the argument."""
+        function, args = parse_call(text, self.functions)
+        return self.call_normal(function, args, on_output=on_output)
+
+    def parsed(self, call: str | None, args: Sequence[Any] | None = None) -> tuple[Function, list[Any]]:
+        """Return the function and the arguments (normal form) that WAVE text or Python values mean."""
+        if args is None:
+            return parse_call(call or "", self.functions)
+        function = self.find(call) if call else self._lab.function(self, None)
+        return function, _normal_args(function, args)
+
+    def call_normal(
+        self, function: Function, args: list[Any], *, on_output: OnOutput | None = None
+    ) -> Answer:
+        """Call with values in normal form."""
+        notes = self.refresh()
+        said: list[str] = []
+        sink = on_output or self._lab.on_output
+
+        def hear(stream: str, text: str) -> None:
+            said.append(text)
+            if sink:
+                sink(stream, text)
+
+        assert self._started is not None
+        try:
+            called = self._lab.guests.call(
+                self._started, function.full_name, args, timeout_s=self.budgets.timeout_s, on_output=hear
+            )
+        except GuestError as error:
+            self._note_failure(error)
+            error.output = "".join(said)
+            raise
+        except KeyboardInterrupt:
+            self._finished = "was interrupted"
+            raise
+        return Answer(
+            target=self.target(),
+            function=function,
+            call=call_of(function, args),
+            normal=called.result,
+            ns=called.ns,
+            index=called.index,
+            output="".join(said),
+            notes=tuple(notes),
+            fuel_used=called.fuel_used,
+        )
+
+    def run(
+        self,
+        function: Function,
+        *,
+        n: int,
+        seed: int = 0,
+        events: Iterable[list[Any]] | None = None,
+        on_output: OnOutput | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Run:
+        """Fire many events and return the `Run`; generated from the seed unless `events` (normal form) are given.
+
+        A guest that traps, exits or exceeds a budget ends the run, which keeps what was answered until then.
+        """
+        if n < 1:
+            raise UsageError(f"-n {n} is out of range; fire at least 1 event.")
+        notes = self.refresh()
+        fired = tuple(make_events(function, seed=seed, n=n) if events is None else events)
+        said: list[str] = []
+        assert self._started is not None
+        begun = time.perf_counter_ns()
+        done = self._lab.guests.fire(
+            self._started,
+            function.full_name,
+            list(fired),
+            timeout_s=self.budgets.timeout_s,
+            on_output=lambda _, text: said.append(text),
+            on_progress=on_progress,
+        )
+        if done.error is not None:
+            self._note_failure(done.error)
+        return Run(
+            target=self.target(),
+            function=function,
+            asked=n,
+            seed=seed if events is None else None,
+            events=fired,
+            normals=tuple(done.results),
+            ns=done.ns,
+            wall_ns=time.perf_counter_ns() - begun,
+            error=done.error,
+            output="".join(said),
+            notes=tuple(notes),
+        )
+
+    def target(self) -> Target:
+        """Return what a figure of this instance is a figure of."""
+        build = self.build
+        return Target(self.name, build.digest, build.language, build.form, build.settings.compiler)
+
+    def _note_failure(self, error: GuestError) -> None:
+        kind = type(error).__name__
+        words = {"GuestTrap": "trapped", "GuestExit": "exited", "BudgetExceeded": "went over a budget"}
+        self._finished = words.get(kind, "crashed")
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            function = self.find(name)
+        except UsageError as error:
+            raise AttributeError(str(error)) from None
+        return _Method(self, function)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(_python_name(f.name) for f in self.functions)]
+
+    def __repr__(self) -> str:
+        state = self._finished or ("ready" if self._started else "not started")
+        return f"Instance({self.name!r} of {self.build.name}, {state})"
+
+
+class _Method:
+    """A function of an instance, called with Python values and answering with one."""
+
+    def __init__(self, instance: Instance, function: Function) -> None:
+        self._instance, self._function = instance, function
+        self.__doc__ = f"{function.text}\n\n{function.docs}".rstrip()
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        function = self._function
+        if named:
+            args = _with_named(function, args, named)
+        return self._instance.call(function, args).value
+
+    def __repr__(self) -> str:
+        return f"<{self._function.text}>"
+
+
+def _with_named(function: Function, args: Sequence[Any], named: dict[str, Any]) -> tuple[Any, ...]:
+    names = [_python_name(p.name) for p in function.params]
+    rest = names[len(args) :]
+    unknown = [name for name in named if name not in rest]
+    missing = [name for name in rest if name not in named]
+    if unknown or missing:
+        raise UsageError(
+            f"{function.name} is called as {function.text}; unknown: {unknown}, missing: {missing}."
+        )
+    return (*args, *(named[name] for name in rest))
+
+
+def _normal_args(function: Function, args: Sequence[Any]) -> list[Any]:
+    if len(args) != len(function.params):
+        raise UsageError(
+            f"{function.name} takes {len(function.params)} arguments, not {len(args)}: {function.text}"
+        )
+    names = [p.name for p in function.params]
+    paths = ["$"] if len(names) == 1 else [f"${name}" for name in names]
+    return [to_normal(a, p.type, path) for a, p, path in zip(args, function.params, paths, strict=True)]
+
+
+def _python_name(name: str) -> str:
+    return re.sub(r"\W", "_", name)

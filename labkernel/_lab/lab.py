@@ -1,0 +1,335 @@
+"""`Lab`: the front of the library. Scripts, tests, magics and the command line all come through here."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from labkernel import _toolchains as toolchains
+from labkernel._cache import Cache, mac_key
+from labkernel._capability import make_budgets, make_grants
+from labkernel._errors import LabError, UsageError, did_you_mean
+from labkernel._events import sample
+from labkernel._fire import Answer, Run
+from labkernel._host import EngineSettings, Supervisor
+from labkernel._lab.builder import Builder, Request
+from labkernel._lab.code import MachineCode
+from labkernel._lab.instance import Instance, OnOutput
+from labkernel._lab.measure import Measuring
+from labkernel._lab.records import Build
+from labkernel._lab.worlds import Worlds
+from labkernel._timing import Timings
+from labkernel._toolbox import Toolbox
+from labkernel._wit import Function, Package, World
+
+__all__ = ["Lab"]
+
+_GRANTS = ("env", "args", "stdin", "dirs", "clock", "random", "net", "http", "host", "strict")
+_BUDGETS = ("timeout", "memory", "output", "fuel", "table_elements", "instances")
+COMPILERS = ("cranelift", "winch", "pulley")
+
+
+class Lab:
+    """A lab: worlds, builds and instances by name, and two host processes that do the dangerous work.
+
+    Use it as a context manager, or call `close()`. `progress` is told, in words, what long work is doing;
+    `on_output(stream, text)` gets what guests print, as they print it.
+
+    >>> from labkernel import Lab
+    >>> with Lab() as lab:
+    ...     build = lab.build("wat", ECHO, name="echo")
+    ...     lab.instantiate(build).echo(7)
+    7
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: Cache | None = None,
+        progress: Callable[[str], None] | None = None,
+        on_output: OnOutput | None = None,
+    ) -> None:
+        self.cache = cache or Cache()
+        self.on_output = on_output
+        self._progress = progress
+        self.worlds = Worlds()
+        self.builds: dict[str, Build] = {}
+        self.instances: dict[str, Instance] = {}
+        self.last_run: Run | None = None
+        key = mac_key()
+        self.guests = Supervisor(name="guests", mac_key=key)
+        self.tools = Supervisor(name="tools", mac_key=key)
+        self.toolbox = Toolbox(self.tools, self.cache)
+        self.code = MachineCode(self.cache, tools=self.tools, guests=self.guests)
+        self.builder = Builder(
+            self.cache, tools=self.tools, code=self.code, toolbox=self.toolbox, progress=self.progress
+        )
+        self._measuring = Measuring(self)
+        self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
+
+    def progress(self, text: str) -> None:
+        """Pass a line of progress on."""
+        if self._progress:
+            self._progress(text)
+
+    def warm(self) -> None:
+        """Start both host processes in the background, so that nothing waits for them later."""
+        self.guests.warm()
+        self.tools.warm()
+
+    def wit(self, text: str, *, name: str, deps: Sequence[Mapping[str, str]] = ()) -> Package:
+        """Resolve a WIT package and keep it under a name.
+
+        `deps` are other packages, each a mapping of file names to texts. Raises `WitError`.
+        """
+        known = [{f"{n}.wit": p.text} for n, p in self.worlds.packages.items() if n != name]
+        package = self.builder.resolve(text, name=f"{name}.wit", deps=[*deps, *_needed(text, known)])
+        self.worlds.add(name, package)
+        return package
+
+    def build(
+        self,
+        language: str,
+        text: str,
+        *,
+        name: str,
+        world: str | None = None,
+        files: Iterable[tuple[str, str]] = (),
+        force: bool = False,
+        compiler: str | None = None,
+        **options: Any,
+    ) -> Build:
+        """Build a snippet into a component and keep it under a name.
+
+        `options` are those of `Options`: `opt`, `release`, `flags`, `deps`, `timeout_s`, `offline`, `engine`.
+        Raises `CompileError`, `ToolchainMissing`, `WitError` or `UsageError`.
+        """
+        toolchain = toolchains.get(language)
+        package, chosen = self._world_for(toolchain, text, world)
+        request = Request(
+            name=name,
+            snippet=toolchains.Snippet(toolchain.language, text, tuple(files), name),
+            options=toolchains.Options(**options),
+            package=package,
+            world=chosen,
+            settings=self._settings(compiler, None),
+            force=force,
+        )
+        build = self.builder.build(request)
+        self.builds[name] = build
+        return build
+
+    def _world_for(
+        self, toolchain: toolchains.Toolchain, text: str, wanted: str | None
+    ) -> tuple[Package | None, World | None]:
+        if wanted is None and not toolchain.needs_world(text):
+            return None, None
+        return self.worlds.find(wanted)
+
+    def load(self, path: str | Path, *, name: str | None = None) -> Build:
+        """Take a component that was built elsewhere (`.wasm`, or its text as `.wat`) and keep it under a name."""
+        path = Path(path).expanduser()
+        name = name or path.stem
+        build = self.builder.load(path, name, settings=self._settings(None, None))
+        self.builds[name] = build
+        return build
+
+    def save(self, name: str, path: str | Path) -> Path:
+        """Write a component's bytes to a file and return its path; a folder gets `NAME.wasm`."""
+        build = self.component(name)
+        target = Path(path).expanduser()
+        target = target / f"{build.name}.wasm" if target.is_dir() else target
+        try:
+            target.write_bytes(build.read())
+        except OSError as error:
+            raise UsageError(
+                f"{str(target)!r} cannot be written ({error.strerror}); give another path."
+            ) from None
+        return target
+
+    def component(self, wanted: str | Build) -> Build:
+        """Return a build by name, or load the file that `wanted` is the path of.
+
+        Raises `UsageError` when there is neither.
+        """
+        if isinstance(wanted, Build):
+            return wanted
+        if wanted in self.builds:
+            return self.builds[wanted]
+        if wanted.endswith((".wasm", ".wat")) or "/" in wanted:
+            return self.load(wanted)
+        known = ", ".join(self.builds) or "none yet"
+        raise UsageError(
+            f"Component {wanted!r} is not known; known: {known}.{did_you_mean(wanted, self.builds)} "
+            f"Build one with %%wasm LANGUAGE {wanted}, or give a path such as ./{wanted}.wasm."
+        )
+
+    def instantiate(
+        self, component: str | Build, *, name: str | None = None, pin: bool = False, compiler: str | None = None,
+        **given: Any,
+    ) -> Instance:  # fmt: skip
+        """Start a component with grants and budgets, as `%instantiate` names them.
+
+        Without `name` it becomes the component's own instance. Raises `UnknownCapability`, `CapabilityError`,
+        `CapabilityDenied` (under `strict`) or a `GuestError`.
+        """
+        build = self.component(component)
+        budgets = make_budgets({k: v for k, v in given.items() if k in _BUDGETS})
+        grants = make_grants({k: v for k, v in given.items() if k not in _BUDGETS})
+        settings = self._settings(compiler, budgets.fuel)
+        build = self.code.for_settings(build, settings)
+        name = name or build.name
+        instance = Instance(self, name, build, grants, budgets, pin=pin)
+        old = self.instances.get(name)
+        if old is not None:
+            old.drop()
+        self.instances[name] = instance
+        return instance
+
+    def target(self, wanted: str | Instance | Build, **given: Any) -> Instance:
+        """Return the instance that `wanted` means; a component's own instance is started when first needed.
+
+        With grants or budgets given, a component's own instance is started with those.
+        """
+        if isinstance(wanted, Instance):
+            return wanted
+        name = wanted.name if isinstance(wanted, Build) else wanted
+        if name in self.instances and not given:
+            return self.instances[name]
+        if isinstance(wanted, str) and wanted not in self.builds and not _is_path(wanted):
+            known = [*self.instances, *self.builds]
+            if wanted in self.instances:
+                raise UsageError(f"{wanted!r} is an instance already; grants go to %instantiate.")
+            raise UsageError(
+                f"Target {wanted!r} is neither an instance nor a component; known: "
+                f"{', '.join(dict.fromkeys(known)) or 'none yet'}.{did_you_mean(wanted, known)}"
+            )
+        build = self.component(wanted)
+        return (
+            self.instantiate(build, **given)
+            if given or build.name not in self.instances
+            else self.instances[build.name]
+        )
+
+    def function(self, instance: Instance, wanted: str | None) -> Function:
+        """Return the function of that name, or the only one there is."""
+        if wanted:
+            return instance.find(wanted)
+        functions = instance.functions
+        if len(functions) == 1:
+            return functions[0]
+        names = ", ".join(f.full_name for f in functions) or "none"
+        raise UsageError(f"{instance.name} exports {len(functions)} functions: {names}. Say which.")
+
+    def fire(
+        self,
+        target: str | Instance | Build,
+        call: str | None = None,
+        *,
+        function: str | None = None,
+        args: Sequence[Any] | None = None,
+        n: int | None = None,
+        seed: int = 0,
+        on_progress: Callable[[int, int], None] | None = None,
+        **given: Any,
+    ) -> Answer | Run:
+        """Fire one event (WAVE in `call`, or Python values in `args`) or `n` generated ones.
+
+        With neither, one friendly event is generated from `seed`. Raises `UsageError`, `ValueDoesNotFit`, or,
+        for a single event, a `GuestError`; many events return a `Run` that holds the error.
+        """
+        instance = self.target(target, **given)
+        if n is not None:
+            run = self._fire_many(
+                instance, call or function, n=n, seed=seed, args=args, on_progress=on_progress
+            )
+            self.last_run = run
+            return run
+        is_name = call is not None and call.strip() in _names(instance)
+        if call and args is None and not is_name:
+            return instance.call_text(call)
+        chosen = self.function(instance, call or function)
+        if args is not None:
+            return instance.call(chosen, args)
+        return instance.call_normal(chosen, sample(chosen, seed=seed))
+
+    def _fire_many(
+        self, instance: Instance, call: str | None, *, n: int, seed: int, args: Sequence[Any] | None,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> Run:  # fmt: skip
+        if args is not None or (call and call.strip() not in _names(instance)):
+            answer_function, normal = instance.parsed(call, args)
+            events: list[list[Any]] | None = [normal] * n
+            return instance.run(answer_function, n=n, events=events, on_progress=on_progress)
+        function = self.function(instance, call.strip() if call else None)
+        return instance.run(function, n=n, seed=seed, on_progress=on_progress)
+
+    def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
+        """Measure start-up or calls of several targets beside baselines; see `Measuring.timings`."""
+        return self._measuring.timings(targets, **how)
+
+    def starter(self, language: str, name: str, *, world: str | None = None) -> str:
+        """Return a cell that builds as it stands, for a world of the lab."""
+        toolchain = toolchains.get(language)
+        package, chosen = None, None
+        if world or next(self.worlds.all(), None):
+            package, chosen = self.worlds.find(world)
+        option = f" --world {world}" if world else ""
+        return f"%%wasm {toolchain.language} {name}{option}\n{toolchain.starter(package, chosen)}"
+
+    def bindings(self, language: str, package: Package, world: World) -> dict[str, str]:
+        """Return the generated bindings that a snippet of a language sees, by file name.
+
+        Raises `UsageError` for a language that has none to show.
+        """
+        toolchain = toolchains.get(language)
+        return toolchain.bindings(package, world, self.builder.context())
+
+    def _settings(self, compiler: str | None, fuel: int | None) -> EngineSettings:
+        if compiler is not None and compiler not in COMPILERS:
+            raise UsageError(
+                f"Compiler {compiler!r} is not known; known: {', '.join(COMPILERS)}.{did_you_mean(compiler, COMPILERS)}"
+            )
+        return EngineSettings(compiler or "cranelift", fuel is not None)
+
+    def close(self) -> None:
+        """End both host processes. Twice is fine."""
+        self._ending()
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _end(supervisors: tuple[Supervisor, ...]) -> None:
+    for supervisor in supervisors:
+        with contextlib.suppress(LabError, OSError):
+            supervisor.close()
+
+
+def _names(instance: Instance) -> set[str]:
+    return {name for f in instance.functions for name in (f.name, f.full_name)}
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith((".wasm", ".wat")) or "/" in text
+
+
+def _needed(text: str, known: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the known packages that the text may refer to: those whose name occurs in it."""
+    found = []
+    for files in known:
+        for source in files.values():
+            line = next((x for x in source.splitlines() if x.strip().startswith("package ")), "")
+            name = line.strip().removeprefix("package ").partition("@")[0].rstrip("; ")
+            if name and name in text:
+                found.append(files)
+    return found

@@ -1,0 +1,104 @@
+"""Tab completion on the lab's lines: options, languages, worlds, components and instances."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from labkernel import _toolchains as toolchains
+from labkernel._lab import Lab
+from labkernel._magics import parsers
+from labkernel._magics.line import MagicParser
+from labkernel._magics.wasm import ACTIONS
+
+__all__ = ["candidates", "complete_for"]
+
+_LINE: Final = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%%?(wit|wasm|instantiate|fire|timings)\b(.*)$", re.DOTALL)
+_PARSERS: Final[dict[tuple[str, bool], MagicParser]] = {
+    ("wit", True): parsers.WIT,
+    ("wit", False): parsers.WIT_LINE,
+    ("wasm", True): parsers.WASM,
+    ("wasm", False): parsers.WASM_LINE,
+    ("instantiate", False): parsers.INSTANTIATE,
+    ("fire", False): parsers.FIRE,
+    ("fire", True): parsers.FIRE,
+    ("timings", False): parsers.TIMINGS,
+}
+
+
+def candidates(line: str, lab: Lab) -> list[str]:
+    """Return what may stand where the line ends; empty for lines that are none of the lab's."""
+    match = _LINE.match(line)
+    if match is None:
+        return []
+    magic, rest = match[1], match[2]
+    is_cell = line.lstrip().partition(magic)[0].endswith("%%")
+    parser = _PARSERS.get((magic, is_cell))
+    if parser is None:
+        return []
+    before, current = _words(rest)
+    if current.startswith("-"):
+        return sorted(o for o in parser.options if o.startswith(current))
+    return [c for c in _values(magic, is_cell, before, parser, lab) if c.startswith(current)]
+
+
+def _words(rest: str) -> tuple[list[str], str]:
+    words = rest.split()
+    if not rest or rest[-1].isspace():
+        return words, ""
+    return words[:-1], words[-1]
+
+
+def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, lab: Lab) -> list[str]:
+    last = before[-1] if before else ""
+    if last == "--world":
+        return [w for name, _, world in lab.worlds.all() for w in (name, world.name, world.full_name)]
+    if last == "--compiler":
+        return ["cranelift", "winch", "pulley"]
+    if last == "--baseline":
+        return ["process"]
+    action = parser.options.get(last)
+    if action is not None and action.nargs != 0:
+        return [str(c) for c in action.choices or ()]
+    plain = [w for w in before if not w.startswith("-")]
+    if magic == "wasm":
+        return _wasm_values(is_cell, plain, lab)
+    if magic == "wit":
+        return (
+            list(lab.worlds.packages)
+            if plain[:1] == ["show"]
+            else ([] if is_cell or plain else ["list", "show"])
+        )
+    if magic == "fire" and plain:
+        return [f.full_name for f in _functions(plain[0], lab)] if len(plain) == 1 else []
+    return [*lab.builds] if magic == "instantiate" else list(dict.fromkeys([*lab.instances, *lab.builds]))
+
+
+def _wasm_values(is_cell: bool, plain: list[str], lab: Lab) -> list[str]:
+    if is_cell or plain[:1] in (["new"], ["setup"]):
+        return list(toolchains.languages()) if len(plain) == (0 if is_cell else 1) else []
+    if plain[:1] in (["show"], ["save"]):
+        return [*lab.builds]
+    return [] if plain else list(ACTIONS)
+
+
+def _functions(target: str, lab: Lab) -> list[Any]:
+    known = lab.instances.get(target) or lab.builds.get(target)
+    return list(known.functions) if known else []
+
+
+def complete_for(shell: InteractiveShell, lab: Lab) -> None:
+    """Hook the lab's completion into a shell's completer."""
+    completer = getattr(shell, "Completer", None)
+    if completer is None:
+        return
+
+    def matcher(text: str) -> list[str]:
+        line = completer.text_until_cursor or completer.line_buffer
+        found = candidates(line.rpartition("\n")[2] if not line.lstrip().startswith("%%") else line, lab)
+        cut = len(_words(line)[1]) - len(text)
+        return [c[cut:] if cut > 0 else c for c in found]
+
+    completer.custom_matchers.append(matcher)

@@ -1,0 +1,105 @@
+"""`%instantiate` and `%fire`: components started with grants, events fired at them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import magics_class
+
+from labkernel._errors import UsageError
+from labkernel._fire import Answer, Run
+from labkernel._lab import Instance
+from labkernel._magics.base import LabMagics, identifier, magic
+from labkernel._magics.line import Line, parse_line, words_only
+from labkernel._magics.parsers import FIRE, INSTANTIATE
+from labkernel._values import split_args
+
+__all__ = ["FireMagics"]
+
+_GIVEN = (
+    "env", "stdin", "dirs", "clock", "random", "net", "http", "host", "strict", "timeout", "memory", "output",
+    "fuel", "compiler",
+)  # fmt: skip
+
+
+@magics_class
+class FireMagics(LabMagics):
+    """The magics about instances and events."""
+
+    @magic("line", "instantiate", INSTANTIATE)
+    def instantiate(self, line: str) -> Instance:
+        """Start a component with exactly the capabilities granted here.
+
+        ::
+
+            %instantiate resize --as fn --env MODE=test --dir ./data::/data --timeout 1s
+
+        Nothing is granted by default: variables, arguments, standard input and directories are there and
+        empty; sockets and HTTP are refused at the call; output is captured and shown. The card says of each
+        import what stands behind it. Without --as it becomes the component's own instance.
+        """
+        parsed = parse_line(INSTANTIATE, line)
+        (component,) = words_only(parsed, INSTANTIATE, ["COMPONENT"])
+        name = identifier(parsed.as_, "instance") if parsed.as_ else None
+        instance = self.lab.instantiate(component, name=name, pin=parsed.pin, **_given(parsed))
+        if name:
+            self.bind(name, instance)
+        self.screen.show(instance)
+        return instance
+
+    @magic("both", "fire", FIRE)
+    def fire(self, line: str, cell: str | None = None) -> Answer | Run:
+        """Fire events at an instance or a component.
+
+        ::
+
+            %fire fn handle({event-type: object-added, event-version: "2.1"})
+            %fire fn {event-type: object-added, event-version: "2.1"}
+            %fire fn --args {"event_type": "object-added", "event_version": "2.1"}
+            %fire fn                          one generated event, with its call to edit
+            %fire fn -n 1000 --seed 7         a thousand generated events, edges first
+
+        The call is WAVE, the component model's value syntax, and is taken as typed. As `%%fire TARGET
+        [FUNCTION]` the cell's body is the arguments.
+        """
+        parsed = parse_line(FIRE, line, words=1)
+        if not parsed.words:
+            words_only(parsed, FIRE, ["TARGET", "[CALL]"])
+        target, call, args = parsed.words[0], parsed.wave or None, None
+        how: dict[str, Any] = {}
+        if cell is not None and cell.strip():
+            call = self._call_of_cell(target, parsed, cell)
+        if parsed.args is not None:
+            args = self._arguments(parsed.args)
+        if parsed.n is not None:
+            how = {"n": parsed.n, "on_progress": self._progress}
+        result = self.lab.fire(target, call, args=args, seed=parsed.seed, **how, **_given(parsed))
+        for note in result.notes:
+            self.screen.note(note)
+        if parsed.variable:
+            self.bind(identifier(parsed.variable, "result"), result)
+        (self.screen.hide if parsed.quiet else self.screen.show)(result)
+        return result
+
+    def _call_of_cell(self, target: str, parsed: Line, cell: str) -> str:
+        instance = self.lab.target(target, **_given(parsed))
+        function = self.lab.function(instance, parsed.wave.strip() or None)
+        return f"{function.full_name}({', '.join(split_args(cell, function))})"
+
+    def _arguments(self, text: str) -> list[Any]:
+        """Evaluate `--args`: a tuple is the arguments, anything else is the only one."""
+        try:
+            value = self.shell.ev(text)
+        except SyntaxError as error:
+            raise UsageError(f"--args {text!r} is no Python expression ({error.msg}).") from None
+        return list(value) if isinstance(value, tuple) else [value]
+
+    def _progress(self, done: int, asked: int) -> None:
+        self.screen.progress(f"{done} of {asked} events")
+
+
+def _given(line: Line) -> dict[str, Any]:
+    given = line.given(*_GIVEN)
+    if line.args_:
+        given["args"] = line.args_
+    return given

@@ -1,0 +1,156 @@
+"""The options of every magic, declared once: parsing, help and completion all read them here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from labkernel._magics.line import MagicParser
+
+__all__ = ["FIRE", "INSTANTIATE", "TIMINGS", "WASM", "WASM_LINE", "WIT", "WIT_LINE"]
+
+
+def _grants(parser: MagicParser) -> None:
+    many: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument("--env", metavar="K=V", help="an environment variable; may be repeated", **many)
+    parser.add_argument(
+        "--arg", metavar="A", dest="args_", help="a program argument; may be repeated", **many
+    )
+    parser.add_argument("--stdin", metavar="TEXT", help="what the guest reads from standard input")
+    parser.add_argument(
+        "--dir", metavar="HOST::GUEST[:rw]", dest="dirs", help="a directory, read-only unless :rw; may be repeated",
+        **many,
+    )  # fmt: skip
+    parser.add_argument("--clock", metavar="real", help="grant the machine's clocks by name (for --strict)")
+    parser.add_argument(
+        "--random", metavar="real", help="grant the machine's randomness by name (for --strict)"
+    )
+    parser.add_argument("--net", metavar="HOST:PORT", help="an allowed host (not in this version)", **many)
+    parser.add_argument(
+        "--http", metavar="[METHOD:]HOST[:PORT]", help="an allowed request (not in this version)", **many
+    )
+    parser.add_argument(
+        "--host", metavar="NAME", help="a %%%%host implementation (not in this version)", **many
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse every import that was not granted by name"
+    )
+    parser.add_argument(
+        "--timeout", metavar="T", help="wall time per call, such as 500ms or 10s (default 5s)"
+    )
+    parser.add_argument("--memory", metavar="SIZE", help="linear memory, such as 64MiB (default 256MiB)")
+    parser.add_argument("--output", metavar="SIZE", help="output per call, such as 64KiB (default 1MiB)")
+    parser.add_argument("--fuel", metavar="N", help="instructions' fuel per call (default: not counted)")
+    parser.add_argument(
+        "--compiler", metavar="cranelift|winch|pulley", help="how machine code is made (default cranelift)"
+    )
+
+
+def _wit() -> MagicParser:
+    parser = MagicParser("%%wit")
+    parser.add_argument("--deps", metavar="DIR", help="a folder of WIT packages that the cell refers to")
+    return parser
+
+
+def _wit_line() -> MagicParser:
+    parser = MagicParser("%wit")
+    parser.add_argument("--language", metavar="LANG", help="with show: the bindings generated for a language")
+    return parser
+
+
+def _wasm() -> MagicParser:
+    many: dict[str, Any] = {"action": "append", "default": []}
+    parser = MagicParser("%%wasm")
+    parser.add_argument(
+        "--world", metavar="W", help="the world to build for: its name or full id; the only one if left out"
+    )
+    parser.add_argument(
+        "--dep", metavar="NAME@VERSION", help="a dependency of the snippet; may be repeated", **many
+    )
+    parser.add_argument("--file", metavar="PATH", help="another file of the build; may be repeated", **many)
+    parser.add_argument("--opt", choices=["0", "1", "2", "3", "s"], help="optimisation level")
+    parser.add_argument("--release", action="store_true", help="bake the artefact one would deploy")
+    parser.add_argument("--engine", metavar="E", help="another engine or version of the language's runtime")
+    parser.add_argument(
+        "--flag", metavar="ARG", help="an argument for the compiler: --flag=ARG; may be repeated", **many
+    )
+    parser.add_argument("--timeout", metavar="T", help="how long the compiler may take (default 2m)")
+    parser.add_argument(
+        "--compiler", metavar="cranelift|winch|pulley", help="how machine code is made (default cranelift)"
+    )
+    parser.add_argument("--force", action="store_true", help="build again though the cache has it")
+    parser.add_argument("--offline", action="store_true", help="fetch nothing")
+    parser.add_argument(
+        "-v", dest="verbose", action="store_true", help="show each command as it could be run by hand"
+    )
+    parser.add_argument("--no-raise-error", action="store_true", help="show a compile error and go on")
+    return parser
+
+
+def _wasm_line() -> MagicParser:
+    parser = MagicParser("%wasm")
+    parser.add_argument("--as", metavar="NAME", dest="as_", help="with load: the name to keep it under")
+    parser.add_argument("--world", metavar="W", help="with new: the world the starter cell is for")
+    parser.add_argument("--all", action="store_true", help="with clean: the prepared toolchains too")
+    return parser
+
+
+def _instantiate() -> MagicParser:
+    parser = MagicParser("%instantiate")
+    parser.add_argument(
+        "--as", metavar="NAME", dest="as_", help="the instance's name, bound as a Python variable"
+    )
+    parser.add_argument("--pin", action="store_true", help="keep this component when it is built anew")
+    _grants(parser)
+    return parser
+
+
+def _fire() -> MagicParser:
+    parser = MagicParser("%fire")
+    parser.add_expression(
+        "--args", metavar="EXPR", help="the arguments as a Python expression of the notebook"
+    )
+    parser.add_argument("-n", type=int, metavar="N", help="how many generated events to fire")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the generator's seed (default 0)")
+    parser.add_argument("-o", dest="variable", metavar="VAR", help="bind the result to a Python variable")
+    parser.add_argument("--quiet", action="store_true", help="show nothing")
+    _grants(parser)
+    return parser
+
+
+def _timings() -> MagicParser:
+    parser = MagicParser("%timings")
+    parser.add_argument(
+        "--startup", dest="kind", action="store_const", const="startup", help="every phase of starting"
+    )
+    parser.add_argument(
+        "--latency", dest="kind", action="store_const", const="latency", help="the distribution of calls"
+    )
+    parser.add_argument(
+        "--size", dest="kind", action="store_const", const="size", help="bytes of component and machine code"
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="B",
+        action="append",
+        default=[],
+        help="a baseline beside them: process; may be repeated",
+    )
+    parser.add_argument("-r", dest="samples", type=int, metavar="SAMPLES", help="starts or calls per target")
+    parser.add_expression(
+        "--call", metavar="CALL", help="the event to measure with, as WAVE (default: a generated one)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="the generated event's seed (default 0)"
+    )
+    parser.add_argument("--save", metavar="FILE", help="write the measurement to a JSON file")
+    parser.add_argument("--compare", metavar="FILE", help="compare with a saved measurement")
+    return parser
+
+
+WIT: Final = _wit()
+WIT_LINE: Final = _wit_line()
+WASM: Final = _wasm()
+WASM_LINE: Final = _wasm_line()
+INSTANTIATE: Final = _instantiate()
+FIRE: Final = _fire()
+TIMINGS: Final = _timings()

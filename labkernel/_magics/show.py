@@ -1,0 +1,122 @@
+"""Showing: records as cards in the notebook, progress as one line that becomes the card.
+
+A magic shows its result at once, so that every line of a cell is seen, and returns it too. IPython then shows
+the value of a cell's last line; `Shown` remembers what has been shown already, so that it comes once.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Final
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import DisplayHandle, display, publish_display_data
+
+from labkernel._magics.bundles import beneath, bundle_of, kinds_shown
+
+__all__ = ["Screen"]
+
+QUIET_FOR_S: Final = 0.4
+UPDATE_EVERY_S: Final = 0.1
+
+
+class Screen:
+    """What the magics show on. One per shell."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self._shown: tuple[int, int] | None = None
+        self._begun = 0.0
+        self._last = 0.0
+        self._handle: DisplayHandle | None = None
+        self._at_line_start = True
+
+    def register(self) -> None:
+        """Let the shell's formatters show the lab's records as cards."""
+        for kind in kinds_shown():
+            self.shell.display_formatter.ipython_display_formatter.for_type(kind, self._display)
+
+    def unregister(self) -> None:
+        """Take the formatters back."""
+        for kind in kinds_shown():
+            self.shell.display_formatter.ipython_display_formatter.pop(kind, None)
+
+    def _display(self, record: Any) -> None:
+        mark = (id(record), self.shell.execution_count)
+        if self._shown == mark:
+            self._shown = None
+            return
+        publish_display_data(bundle_of(record))
+        self._beneath(record)
+
+    def _beneath(self, record: Any) -> None:
+        bundle = beneath(record)
+        if bundle:
+            publish_display_data(bundle)
+
+    def show(self, record: Any) -> Any:
+        """Show a record's card and return the record; the progress line becomes the card."""
+        bundle = bundle_of(record)
+        if self._handle is not None:
+            self._handle.update(bundle, raw=True)
+            self._handle = None
+        else:
+            publish_display_data(bundle)
+        self._beneath(record)
+        self.hide(record)
+        return record
+
+    def hide(self, record: Any) -> None:
+        """Keep a cell's last value from being shown, once more or at all."""
+        self._shown = (id(record), self.shell.execution_count)
+
+    def begin(self) -> None:
+        """Start the clock of a magic: steps within its first moments are not worth a line."""
+        self._begun = self._last = time.monotonic()
+        self._handle = None
+
+    def progress(self, text: str) -> None:
+        """Show what long work is doing, with the time it has taken so far."""
+        now = time.monotonic()
+        if now - self._begun < QUIET_FOR_S or (self._handle and now - self._last < UPDATE_EVERY_S):
+            return
+        self._last = now
+        bundle = {"text/plain": f"… {text} ({now - self._begun:.1f} s)"}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+    def end(self) -> None:
+        """Take the progress line away, where no card has taken its place."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": ""}, raw=True)
+            self._handle = None
+
+    def note(self, text: str) -> None:
+        """Show one line of the lab's own."""
+        print(text)  # noqa: T201 - the notebook's output is where it belongs
+
+    def output(self, stream: str, text: str) -> None:
+        """Show what a guest prints, as it prints it, as plain text."""
+        target = sys.stderr if stream == "stderr" else sys.stdout
+        target.write(_without_controls(text))
+        target.flush()
+
+
+def _without_controls(text: str) -> str:
+    """Return the text with terminal controls made visible, so that a guest cannot repaint the page.
+
+    >>> _without_controls("a" + chr(27) + "[2Jb")
+    'a␛[2Jb'
+    """
+    return text if text.isprintable() else "".join(_visible(c) for c in text)
+
+
+def _visible(char: str) -> str:
+    if char in "\n\t" or char.isprintable():
+        return char
+    if ord(char) < 32:
+        return chr(0x2400 + ord(char))
+    return "␡" if ord(char) == 127 else f"\\u{{{ord(char):x}}}" if 128 <= ord(char) < 160 else char

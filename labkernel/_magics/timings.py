@@ -1,0 +1,74 @@
+"""`%timings`: start-up, calls and sizes of several targets, plotted beside baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from IPython.core.magic import magics_class
+
+from labkernel._errors import UsageError
+from labkernel._fire import Run
+from labkernel._magics.base import LabMagics, magic
+from labkernel._magics.line import parse_line
+from labkernel._magics.parsers import TIMINGS
+from labkernel._timing import Timings
+
+__all__ = ["TimingMagics"]
+
+
+@magics_class
+class TimingMagics(LabMagics):
+    """The magic about figures."""
+
+    @magic("line", "timings", TIMINGS)
+    def timings(self, line: str) -> Timings | Run:
+        """Measure targets in one run and plot the figures inline, with their table.
+
+        ::
+
+            %timings resize resize_c resize_wat --startup --baseline process
+            %timings resize resize_c --latency -r 5000
+
+        Without a target it shows the last run. All targets get the same event; their answers are checked
+        before their times are kept; the harness's own cost is shown beside them.
+        """
+        parsed = parse_line(TIMINGS, line)
+        if not parsed.words:
+            return self._last_run()
+        result = self.lab.timings(
+            parsed.words,
+            kind=parsed.kind or "startup",
+            baseline=parsed.baseline,
+            samples=parsed.samples,
+            call=parsed.call,
+            seed=parsed.seed,
+        )
+        self.screen.show(result)
+        if parsed.save:
+            _save(result, parsed.save)
+            self.screen.note(f"measurement written to {parsed.save}")
+        if parsed.compare:
+            for name, comparison in result.compared_to(_load(parsed.compare)):
+                self.screen.note(comparison.text(f"{name} before", f"{name} now"))
+        return result
+
+    def _last_run(self) -> Run:
+        run = self.lab.last_run
+        if run is None:
+            raise UsageError("No run yet to show; name targets, or fire first: %fire NAME -n 1000.")
+        self.screen.show(run)
+        return run
+
+
+def _save(result: Timings, path: str) -> None:
+    try:
+        Path(path).expanduser().write_text(result.to_json(), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--save {path!r} cannot be written ({error.strerror}).") from None
+
+
+def _load(path: str) -> Timings:
+    try:
+        return Timings.from_json(Path(path).expanduser().read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--compare {path!r} cannot be read ({error}).") from None

@@ -1,0 +1,163 @@
+"""`%%wasm` and `%wasm`: snippets built into components, and all that needs no cell body."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from IPython.core.magic import magics_class
+
+from labkernel import _setup as setup
+from labkernel._capability import parse_duration
+from labkernel._cards import list_card
+from labkernel._errors import CompileError, UsageError, did_you_mean
+from labkernel._lab import Build
+from labkernel._magics.base import LabMagics, identifier, magic
+from labkernel._magics.line import Line, parse_line, words_only
+from labkernel._magics.parsers import WASM, WASM_LINE
+from labkernel._timing import format_bytes
+
+__all__ = ["WasmMagics"]
+
+ACTIONS: Final = ("list", "show", "new", "load", "save", "doctor", "setup", "clean")
+
+
+@magics_class
+class WasmMagics(LabMagics):
+    """The magics about components."""
+
+    @magic("cell", "wasm", WASM)
+    def wasm_cell(self, line: str, cell: str) -> Build | None:
+        """Build the cell into a component and bind it under a name.
+
+        ::
+
+            %%wasm rust resize
+            fn handle(event: HandlerEvent) -> Result<(), HandlerError> { Ok(()) }
+
+        The cell holds only the logic; bindings and build files are added around it. The card shows language,
+        form, world, size, digest, the phases with their times, the imports it asks for, and the next line
+        to type. An unchanged cell is found in the cache, after a restart too.
+        """
+        parsed = parse_line(WASM, line)
+        language, name = words_only(parsed, WASM, ["LANGUAGE", "NAME"])
+        options: dict[str, Any] = {
+            "opt": parsed.opt,
+            "release": parsed.release,
+            "flags": tuple(parsed.flag),
+            "deps": tuple(parsed.dep),
+            "offline": parsed.offline,
+            "engine": parsed.engine,
+        }
+        if parsed.timeout:
+            options["timeout_s"] = parse_duration(parsed.timeout)
+        try:
+            build = self.lab.build(
+                language,
+                cell,
+                name=identifier(name, "component"),
+                world=parsed.world,
+                files=[_source(path) for path in parsed.file],
+                compiler=parsed.compiler,
+                force=parsed.force,
+                **options,
+            )
+        except CompileError as error:
+            if not parsed.no_raise_error:
+                raise
+            self.screen.end()
+            self.screen.note(f"CompileError: {error}")
+            return None
+        self.bind(name, build)
+        self.screen.show(build)
+        if parsed.verbose:
+            self.screen.note("\n".join(f"$ {command}" for command in build.commands))
+        return build
+
+    @magic("line", "wasm", WASM_LINE)
+    def wasm_line(self, line: str) -> Any:
+        """List, show, load and save components; look after tools and cache.
+
+        ::
+
+            %wasm list                        components and instances
+            %wasm show resize                 a component's card
+            %wasm new rust resize --world W   a starter cell that builds as it stands
+            %wasm load ./app.wasm --as app    a component built elsewhere
+            %wasm save resize ./out.wasm      its bytes into a file
+            %wasm doctor                      what is installed, what is missing, how to mend it
+            %wasm setup rust                  prepare a toolchain
+            %wasm clean                       empty the cache of components and machine code
+        """
+        parsed = parse_line(WASM_LINE, line)
+        action, *rest = parsed.words or ["list"]
+        if action not in ACTIONS:
+            raise UsageError(
+                f"%wasm knows no {action!r}; known: {', '.join(ACTIONS)}.{did_you_mean(action, ACTIONS)}"
+            )
+        parsed.words = rest
+        return getattr(self, f"_{action}")(parsed)
+
+    def _list(self, line: Line) -> Any:
+        words_only(line, WASM_LINE, [])
+        lab = self.lab
+        rows = [
+            ("component", b.name, b.language, b.form, format_bytes(b.size), b.digest[:12])
+            for b in lab.builds.values()
+        ]
+        for instance in lab.instances.values():
+            given = instance.grants.options() or "nothing granted"
+            rows.append(
+                (
+                    "instance",
+                    instance.name,
+                    "",
+                    f"of {instance.build.name}",
+                    given,
+                    instance.build.digest[:12],
+                )
+            )
+        headers = ("kind", "name", "language", "form", "size or grants", "digest")
+        return self.screen.show(list_card("Components and instances", headers, rows))
+
+    def _show(self, line: Line) -> Any:
+        (name,) = words_only(line, WASM_LINE, ["show NAME"])
+        return self.screen.show(self.lab.instances.get(name) or self.lab.component(name))
+
+    def _new(self, line: Line) -> None:
+        language, name = words_only(line, WASM_LINE, ["new LANGUAGE", "NAME"])
+        cell = self.lab.starter(language, identifier(name, "component"), world=line.world)
+        self.shell.set_next_input(cell)
+
+    def _load(self, line: Line) -> Build:
+        (path,) = words_only(line, WASM_LINE, ["load PATH"])
+        name = identifier(line.as_ or Path(path).stem.replace("-", "_").replace(".", "_"), "component")
+        build = self.lab.load(path, name=name)
+        self.bind(name, build)
+        self.screen.show(build)
+        return build
+
+    def _save(self, line: Line) -> None:
+        name, path = words_only(line, WASM_LINE, ["save NAME", "PATH"])
+        target = self.lab.save(name, path)
+        self.screen.note(f"{name} written to {target} ({format_bytes(target.stat().st_size)})")
+
+    def _doctor(self, line: Line) -> Any:
+        words_only(line, WASM_LINE, ["doctor [LANGUAGE]"], optional=1)
+        return self.screen.show(setup.doctor(self.lab.cache))
+
+    def _setup(self, line: Line) -> Any:
+        setup.prepare(line.words, self.lab, progress=self.screen.progress)
+        return self.screen.show(setup.doctor(self.lab.cache))
+
+    def _clean(self, line: Line) -> None:
+        words_only(line, WASM_LINE, ["clean"])
+        freed = self.lab.cache.trim(0) if line.all else self.lab.cache.empty()
+        self.screen.note(f"{format_bytes(freed)} freed; what is asked for again is made again.")
+
+
+def _source(path: str) -> tuple[str, str]:
+    try:
+        return Path(path).name, Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--file {path!r} cannot be read as text ({error}).") from None

@@ -1,0 +1,177 @@
+"""Doctor and setup: which tools are there, what each is for, what installs it, and getting them ready.
+
+Languages know their own tools; this module asks them, adds what the lab itself stands on, and prepares. It
+knows no notebook and no plot.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from importlib import metadata
+from typing import Final, Protocol
+
+from labkernel import _toolchains as toolchains
+from labkernel._cache import Cache
+from labkernel._errors import LabError, UsageError, did_you_mean
+from labkernel._toolbox import build_toolbox, find_toolbox
+from labkernel._toolchains import Context, ToolStatus
+
+__all__ = ["Doctor", "doctor", "estimate", "prepare", "prepare_for_demo", "setup"]
+
+TOOLBOX: Final = "toolbox"
+DEMO: Final = (TOOLBOX, "rust", "c")
+_TOOLBOX_MINUTES: Final = 3.0
+#: What the lab stands on: package, purpose, extra that brings it.
+_PACKAGES: Final = (
+    ("wasmtime", "runs components", ""),
+    ("msgpack", "talks to the process that runs components", ""),
+    ("ipython", "the magics", ""),
+    ("jupyterlab", "notebooks in the browser", "lab"),
+    ("ipywidgets", "the panel", "lab"),
+    ("plotly", "figures", "plot"),
+    ("nbval", "checks lessons", "test"),
+)
+
+
+class Doctor(tuple[ToolStatus, ...]):
+    """What the doctor found, a row for each tool."""
+
+    __slots__ = ()
+
+    @property
+    def missing(self) -> tuple[ToolStatus, ...]:
+        """The rows of what is missing."""
+        return tuple(row for row in self if not row.is_ready)
+
+    def __repr__(self) -> str:
+        missing = ", ".join(row.tool for row in self.missing)
+        return f"<Doctor: {len(self)} tools, missing: {missing or 'none'}>"
+
+
+class _Builder(Protocol):
+    def context(self) -> Context: ...
+
+    def warm_toolbox(self) -> None: ...
+
+
+class _Lab(Protocol):
+    """What setup needs of a lab."""
+
+    cache: Cache
+
+    @property
+    def builder(self) -> _Builder: ...
+
+
+def doctor(cache: Cache | None = None, languages: Iterable[str] = ()) -> Doctor:
+    """Return a row for each tool the lab uses, or of the languages named; what is missing never raises."""
+    cache = cache or Cache()
+    wanted = [toolchains.get(name).language for name in languages]
+    rows = [] if wanted else [_package_row(*package) for package in _PACKAGES]
+    rows.append(_toolbox_row(cache))
+    for language, toolchain in toolchains.toolchains().items():
+        if not wanted or language in wanted:
+            rows += _rows_of(toolchain, cache)
+    return Doctor(rows)
+
+
+def _package_row(package: str, purpose: str, extra: str) -> ToolStatus:
+    try:
+        version: str | None = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        version = None
+    how = f"pip install 'labkernel[{extra}]'" if extra else f"pip install {package}"
+    return ToolStatus(package, version, purpose, how, minutes=1.0)
+
+
+def _toolbox_row(cache: Cache) -> ToolStatus:
+    purpose, how = "resolves WIT, writes bindings, makes components", "labkernel setup"
+    try:
+        found = find_toolbox(cache)
+    except (LabError, OSError) as error:
+        return ToolStatus(TOOLBOX, None, purpose, how, note=str(error), minutes=_TOOLBOX_MINUTES)
+    return ToolStatus(TOOLBOX, "built" if found else None, purpose, how, minutes=_TOOLBOX_MINUTES)
+
+
+def _rows_of(toolchain: toolchains.Toolchain, cache: Cache) -> list[ToolStatus]:
+    try:
+        return toolchain.check(cache)
+    except Exception as error:  # noqa: BLE001 - a third party's toolchain must not take the doctor down
+        return [
+            ToolStatus(
+                toolchain.language, None, toolchain.title, note=str(error), language=toolchain.language
+            )
+        ]
+
+
+def estimate(names: Sequence[str], cache: Cache) -> float:
+    """Return about how many minutes it takes to prepare what these names need and lack."""
+    rows = doctor(cache, [name for name in names if name != TOOLBOX])
+    return sum(row.minutes for row in rows.missing if row.tool != TOOLBOX or TOOLBOX in names)
+
+
+def setup(names: Iterable[str], context: Context) -> None:
+    """Prepare the toolbox and languages by name.
+
+    Without names, the toolbox and every language whose own tools are installed. Raises `UsageError` for a
+    name that is neither, and `ToolchainMissing` where a named one cannot be prepared.
+    """
+    chosen = _chosen(names, context.cache)
+    minutes = estimate(chosen, context.cache)
+    if minutes:
+        context.progress(
+            f"preparing {', '.join(chosen)}: about {max(1, round(minutes))} min, once on this machine"
+        )
+    for name in chosen:
+        _prepare_one(name, context)
+
+
+def _chosen(names: Iterable[str], cache: Cache) -> list[str]:
+    given = list(dict.fromkeys(names))
+    if given and given != ["all"]:
+        known = [TOOLBOX, *toolchains.languages()]
+        for name in given:
+            if name not in known and not _is_language(name):
+                raise UsageError(f"Unknown {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}")
+        return [name if name == TOOLBOX else toolchains.get(name).language for name in given]
+    ready = [language for language, chain in toolchains.toolchains().items() if chain.versions()]
+    return [TOOLBOX, *ready]
+
+
+def _is_language(name: str) -> bool:
+    try:
+        toolchains.get(name)
+    except UsageError:
+        return False
+    return True
+
+
+def _prepare_one(name: str, context: Context) -> None:
+    started = time.monotonic()
+    if name == TOOLBOX:
+        build_toolbox(context.progress, cache=context.cache)
+    else:
+        toolchains.get(name).setup(context)
+    context.progress(f"{name} is ready ({time.monotonic() - started:.0f} s)")
+
+
+def prepare(names: Iterable[str], lab: _Lab, *, progress: Callable[[str], None]) -> None:
+    """Prepare what is named for a lab; see `setup`."""
+    setup(names, replace(lab.builder.context(), progress=progress))
+    lab.builder.warm_toolbox()
+
+
+def prepare_for_demo(lab: _Lab, *, progress: Callable[[str], None]) -> None:
+    """Prepare what the quickstart uses; what cannot be prepared is told, and the rest goes on."""
+    context = replace(lab.builder.context(), progress=progress)
+    minutes = estimate(DEMO, context.cache)
+    if minutes:
+        progress(f"preparing {', '.join(DEMO)}: about {max(1, round(minutes))} min, once on this machine")
+    for name in DEMO:
+        try:
+            _prepare_one(name, context)
+        except LabError as error:
+            progress(f"{name} cannot be prepared: {error}")
+    lab.builder.warm_toolbox()

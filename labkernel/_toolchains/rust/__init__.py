@@ -1,0 +1,213 @@
+"""Rust: bare rustc for each cell, against a wit-bindgen that was built once.
+
+`setup` adds the target and builds wit-bindgen; a build writes the crate around the cell, runs rustc once
+and reads its messages. This module knows no notebook.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Final
+
+from labkernel._cache import Cache
+from labkernel._errors import CompileError, LabError, ToolchainMissing, UsageError, did_you_mean
+from labkernel._toolchains.base import (
+    Artifact,
+    Context,
+    Options,
+    Snippet,
+    Toolchain,
+    ToolStatus,
+    check_file_name,
+)
+from labkernel._toolchains.confine import Confinement
+from labkernel._toolchains.process import Finished, Limits, run
+from labkernel._toolchains.rust import tools
+from labkernel._toolchains.rust.diagnostics import Reader, raw_text
+from labkernel._toolchains.rust.names import RustWorld
+from labkernel._toolchains.rust.reads import refuse_reads
+from labkernel._toolchains.rust.scaffold import Scaffold, scaffold
+from labkernel._toolchains.rust.source import Cell
+from labkernel._toolchains.rust.starter import starter
+from labkernel._wit import Function, Package, World
+
+__all__ = ["Rust"]
+
+ROOT_FILE: Final = "labkernel_root.rs"
+#: Flags a cell may give: they change code or warnings, and cannot name a file, a program or a plugin.
+_ALLOWED: Final = re.compile(
+    r"(-C\s*(opt-level|overflow-checks|debug-assertions|target-feature|codegen-units|debuginfo|strip|lto"
+    r"|inline-threshold|relocation-model|symbol-mangling-version)=[\w+,.-]+"
+    r"|--cfg[= ][\w]+(=\"?[\w-]+\"?)?|-[WADF]\s*[\w:-]+|--edition[= ]20\d\d|--cap-lints[= ]\w+)"
+)
+_FORMS: Final[Mapping[bool, tuple[str, ...]]] = {
+    False: ("-Copt-level={}",),
+    True: ("-Copt-level={}", "-Clto=fat", "-Ccodegen-units=1"),
+}
+
+
+class Rust(Toolchain):
+    """The Rust toolchain."""
+
+    language: ClassVar[str] = "rust"
+    title: ClassVar[str] = "Rust"
+    aliases: ClassVar[tuple[str, ...]] = ("rs",)
+    extensions: ClassVar[tuple[str, ...]] = (".rs",)
+
+    def versions(self) -> str:
+        """Return what identifies rustc and the prelude, found by looking at files only."""
+        try:
+            return f"rust {tools.find_rustc().identity}"
+        except LabError:
+            return ""
+
+    def check(self, cache: Cache) -> list[ToolStatus]:
+        """Return rows for rustc, its target and wit-bindgen."""
+        setup = tools.HOW_SETUP
+        rows = {
+            "rustc": (tools.HOW_RUST, "compiles Rust cells", 3.0),
+            f"rust target {tools.TARGET}": (setup, "Rust's standard library for WebAssembly", 0.5),
+            "wit-bindgen for Rust": (setup, "bindings of a world for Rust", 2.0),
+        }
+        versions: dict[str, str | None] = dict.fromkeys(rows)
+        note = ""
+        try:
+            rustc = tools.find_rustc()
+            versions["rustc"] = release = rustc.version(cache)
+            tools.check_minimum(rustc, cache)
+            versions[f"rust target {tools.TARGET}"] = release if rustc.has_target else None
+            versions["wit-bindgen for Rust"] = tools.WIT_BINDGEN if tools.find_prelude(rustc, cache) else None
+        except (LabError, OSError) as error:
+            note = str(error)
+        return [ToolStatus(t, versions[t], what, how, "rust", note, m) for t, (how, what, m) in rows.items()]
+
+    def setup(self, context: Context) -> None:
+        """Check rustc, add the target, build wit-bindgen."""
+        rustc = tools.find_rustc()
+        tools.check_minimum(rustc, context.cache)
+        if not rustc.has_target:
+            context.progress(f"adding the Rust target {tools.TARGET}")
+            tools.add_target(rustc)
+        context.progress("wit-bindgen for Rust: building, about 2 minutes the first time")
+        tools.build_prelude(rustc, context.cache, context.progress, offline=False)
+
+    def build(
+        self,
+        snippet: Snippet,
+        package: Package | None,
+        world: World | None,
+        options: Options,
+        context: Context,
+    ) -> Artifact:
+        """Build a cell by one run of rustc."""
+        if package is None or world is None:
+            raise UsageError("A Rust cell needs a world: give one with --world, or write it in a %%wit cell.")
+        if options.deps:
+            raise UsageError(f"--dep {options.deps[0]}: dependencies of Rust cells are not supported yet.")
+        rustc, prelude = self._tools(options, context)
+        cell = Cell(snippet.text.removeprefix("\ufeff"))
+        bound = RustWorld(world, package)
+        name = re.sub(r"\W", "_", snippet.name) or "cell"
+        refuse_reads(cell, f"{name}.rs", [file for file, _ in snippet.files])
+        _refuse_async(bound)
+        crate = scaffold(cell, bound, f"{name}.rs")
+        with context.build_folder(keep=options.verbose) as folder:
+            _write(folder, name, crate, snippet, package)
+            done = run(
+                _command(rustc, prelude, options), cwd=folder, language="rust",
+                env={"CARGO_MANIFEST_DIR": str(folder), "TMPDIR": str(folder), "HOME": str(folder)},
+                limits=Limits(timeout_s=options.timeout_s), how=tools.HOW_RUST,
+                confinement=Confinement((rustc.sysroot, prelude.folder), (folder,)),
+            )  # fmt: skip
+            reader = Reader(cell, bound, crate, [f"{name}.rs", *(n for n, _ in snippet.files)], ROOT_FILE)
+            wasm = _result(done, folder / "cell.wasm", reader)
+        stderr = done.err.decode(errors="replace")
+        return Artifact(
+            wasm, {"compile": done.ns}, reader.diagnostics(stderr), options.form, (done.command,),
+            {"rustc": rustc.version(context.cache), "wit-bindgen": tools.WIT_BINDGEN}, raw_text(stderr),
+        )  # fmt: skip
+
+    def _tools(self, options: Options, context: Context) -> tuple[tools.Rustc, tools.Prelude]:
+        rustc = tools.find_rustc()
+        if not rustc.has_target:
+            raise ToolchainMissing(f"The Rust target {tools.TARGET}", language="rust", how=tools.HOW_SETUP)
+        prelude = tools.find_prelude(rustc, context.cache)
+        if prelude is None:
+            context.progress("wit-bindgen for Rust: building, about 2 minutes, once on this machine")
+            prelude = tools.build_prelude(rustc, context.cache, context.progress, offline=options.offline)
+        return rustc, prelude
+
+    def starter(self, package: Package | None, world: World | None) -> str:
+        """Return a cell with every function the world asks for."""
+        return starter(RustWorld(world, package)) if world else "fn main() {}\n"
+
+    def signature_hint(self, function: Function, world: World) -> str:
+        """Return `fn name(param: Type) -> Type`."""
+        return RustWorld(world).signature(function)
+
+
+def _refuse_async(world: RustWorld) -> None:
+    for key in world.required():
+        for function in world.functions_of(key):
+            if function.is_async:
+                raise UsageError(
+                    f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
+                    "components for WASI 0.2. Leave `async` out."
+                )
+
+
+def _command(rustc: tools.Rustc, prelude: tools.Prelude, options: Options) -> list[str]:
+    level = options.opt or ("3" if options.release else "s")
+    form = [flag.format(level) for flag in _FORMS[options.release]]
+    for flag in options.flags:
+        if not _ALLOWED.fullmatch(flag):
+            known = [
+                "-Coverflow-checks=on",
+                "-Cdebug-assertions=on",
+                "-Ctarget-feature=+simd128",
+                "--cfg=NAME",
+            ]
+            raise UsageError(
+                f"The flag {flag!r} is not among those a Rust cell may give; for example: "
+                f"{', '.join(known)}, "
+                f"-Wlint, -Alint, --edition=2021.{did_you_mean(flag, known)}"
+            )
+    flags = [part for flag in options.flags for part in flag.split(" ")]
+    edition = [] if any(f.startswith("--edition") for f in flags) else ["--edition", "2024"]
+    return [
+        str(rustc.path), "--target", tools.TARGET, "--crate-type", "cdylib", "--crate-name", "cell", *edition,
+        *prelude.arguments(), "-Cpanic=abort", "-Cstrip=symbols", *form, *flags, "--error-format=json",
+        "-o", "cell.wasm", ROOT_FILE,
+    ]  # fmt: skip
+
+
+def _write(folder: Path, name: str, crate: Scaffold, snippet: Snippet, package: Package) -> None:
+    files = {ROOT_FILE: crate.root, f"{name}.rs": crate.cell, **dict(crate.files)}
+    for file, text in snippet.files:
+        if check_file_name(file) in files:
+            raise UsageError(
+                f"The file name {file!r} is taken by the build itself; give the file another name."
+            )
+        files[file] = text
+    for file, text in package.files:
+        files[f"wit/{file}"] = text
+    for file, text in files.items():
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode(errors="surrogatepass"))
+
+
+def _result(done: Finished, wasm: Path, reader: Reader) -> bytes:
+    if done.code == 0 and wasm.is_file():
+        return wasm.read_bytes()
+    stderr = done.err.decode(errors="replace")
+    errors = [d for d in reader.diagnostics(stderr) if d.severity == "error"]
+    if not errors and (done.code < 0 or "allocation" in stderr or "out of memory" in stderr.lower()):
+        message = "rustc was stopped: it ran out of memory or crashed."
+    elif not errors:
+        message = f"rustc failed with status {done.code}."
+    else:
+        message = f"The cell does not compile: {len(errors)} error{'s' if len(errors) > 1 else ''}."
+    raise CompileError(message, language="rust", diagnostics=errors, raw=raw_text(stderr))

@@ -1,0 +1,31 @@
+"""Values against WIT types: Python, JSON and WAVE in and out, calls, the canonical ABI's layout.
+
+Everything meets in one normal form of plain data, which also travels to the host process. It knows no engine.
+"""
+
+from __future__ import annotations
+
+from labkernel._values.call import bind, call_text, parse_args, parse_call, split_args
+from labkernel._values.objects import Flags, Record, Some, Variant, err, ok
+from labkernel._values.python_in import to_normal
+from labkernel._values.python_out import from_normal
+from labkernel._values.wave_in import parse_wave
+from labkernel._values.wave_out import wave
+
+__all__ = [
+    "Flags",
+    "Record",
+    "Some",
+    "Variant",
+    "bind",
+    "call_text",
+    "err",
+    "from_normal",
+    "ok",
+    "parse_args",
+    "parse_call",
+    "parse_wave",
+    "split_args",
+    "to_normal",
+    "wave",
+]

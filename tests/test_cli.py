@@ -1,0 +1,74 @@
+"""The command line, as it is installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labkernel import _cli as cli
+from tests.worlds import BASICS
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from labkernel._cli import main; sys.exit(main())",
+        *arguments,
+    ]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_build_and_run(tmp_path: Path) -> None:
+    """A snippet is built into a file, and the file is fired at."""
+    (tmp_path / "basics.wat").write_text(BASICS)
+    built = run("build", "wat", "basics.wat", cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    assert "written to basics.wasm" in built.stdout
+    fired = run("run", "basics.wasm", "double(21)", cwd=tmp_path)
+    assert (fired.returncode, fired.stdout) == (0, "42\n")
+    many = run("run", "basics.wasm", "double", "-n", "50", "--seed", "7", cwd=tmp_path)
+    assert "50 events" in many.stdout
+
+
+def test_errors_have_a_status(tmp_path: Path) -> None:
+    """An error is one line on standard error and status 1."""
+    (tmp_path / "basics.wat").write_text(BASICS)
+    run("build", "wat", "basics.wat", cwd=tmp_path)
+    failed = run("run", "basics.wasm", "fail()", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("GuestTrap: ")
+    assert "Traceback" not in failed.stderr
+    missing = run("build", "wat", "absent.wat", cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "absent.wat" in missing.stderr
+
+
+def test_doctor(tmp_path: Path) -> None:
+    """The doctor lists tools with version, purpose and the line that installs them, as JSON too."""
+    text = run("doctor", cwd=tmp_path)
+    assert text.returncode == 0
+    assert "wasmtime" in text.stdout
+    rows = json.loads(run("doctor", "--json", cwd=tmp_path).stdout)
+    assert {"tool", "version", "purpose", "install"} <= set(rows[0])
+
+
+def test_lessons_are_copied_once(tmp_path: Path) -> None:
+    """`labkernel lab` copies the lessons and keeps what was changed there."""
+    assert cli.copy_lessons(tmp_path / "lessons") >= 1
+    changed = tmp_path / "lessons" / "01-quickstart.ipynb"
+    changed.write_text("mine")
+    assert cli.copy_lessons(tmp_path / "lessons") == 0
+    assert changed.read_text() == "mine"
+
+
+def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown command shows the known ones."""
+    with pytest.raises(SystemExit):
+        cli.main(["nonsense"])
+    assert "doctor" in capsys.readouterr().err

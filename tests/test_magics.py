@@ -1,0 +1,278 @@
+"""The magics in a real IPython shell: what is typed, what is shown, what is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from labkernel import BudgetExceeded, Build, CompileError, GuestTrap, Instance, UsageError, ValueDoesNotFit
+from labkernel._fire import Answer, Run
+from labkernel._magics import complete
+from tests.worlds import BASICS
+
+FLAGS = """(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+    (func (export "bits") (param i32) (result i32) (local.get 0))
+    (func (export "size") (param i32 i32) (result i32) (local.get 1))
+    (func (export "has") (param i32 i32) (result i32) (local.get 0)))
+  (core instance $i (instantiate $m))
+  (type $f' (flags "read" "write" "exec"))
+  (export $f "mode" (type $f'))
+  (func (export "bits") (param "x" $f) (result $f) (canon lift (core func $i "bits")))
+  (func (export "size") (param "x" string) (result u32)
+    (canon lift (core func $i "size") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+  (func (export "has") (param "x" (option u32)) (result u32) (canon lift (core func $i "has"))))
+"""
+
+
+class Shell:
+    """A shell with the extension loaded, and what its last cell showed."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.text = ""
+        self.bundles: list[dict[str, Any]] = []
+
+    def run(self, cell: str) -> Any:
+        """Run a cell; return its result or raise its error."""
+        with capture_output() as captured:
+            done = self.shell.run_cell(cell, store_history=True)
+        self.bundles = [output.data for output in captured.outputs]
+        self.text = captured.stdout + "\n".join(str(b.get("text/plain", "")) for b in self.bundles)
+        if done.error_in_exec or done.error_before_exec:
+            raise done.error_in_exec or done.error_before_exec
+        return done.result
+
+    def __getitem__(self, name: str) -> Any:
+        return self.shell.user_ns[name]
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """Return a shell with the extension and two components."""
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("magics")
+    patch.setenv("LABKERNEL_CACHE", str(folder / "cache"))
+    patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    patch.chdir(folder)
+    made = Shell(InteractiveShell.instance())
+    made.run("%load_ext labkernel")
+    made.run(f"%%wasm wat basics\n{BASICS}")
+    made.run(f"%%wasm wat modes\n{FLAGS}")
+    yield made
+    made.run("%unload_ext labkernel")
+    InteractiveShell.clear_instance()
+    patch.undo()
+
+
+def test_build_card(shell: Shell) -> None:
+    """A build shows one card, in HTML and text, and is bound."""
+    build = shell.run(f"%%wasm wat basics\n{BASICS}")
+    assert isinstance(build, Build)
+    assert shell["basics"] is build
+    assert len(shell.bundles) == 1
+    assert {"text/html", "text/plain"} <= set(shell.bundles[0])
+    for fact in ("basics", "wat", "cache hit", build.digest[:12], "%fire basics"):
+        assert fact in shell.text
+        assert fact in shell.bundles[0]["text/html"]
+    assert shell.run("basics") is build
+    assert len(shell.bundles) == 1
+
+
+def test_every_line_of_a_cell_is_shown(shell: Shell) -> None:
+    """Several magics in one cell all show what they made, each once."""
+    shell.run("%fire basics double(1)\n%fire basics double(2)\n%fire basics double(3)")
+    assert [line for line in ("Answer: 2", "Answer: 4", "Answer: 6") if line in shell.text] == [
+        "Answer: 2",
+        "Answer: 4",
+        "Answer: 6",
+    ]
+    assert len(shell.bundles) == 3
+
+
+def test_instantiate_binds_only_with_as(shell: Shell) -> None:
+    """`--as` binds a variable; without it the component's own instance is meant."""
+    instance = shell.run("%instantiate basics --as fn --timeout 2s --env A=1")
+    assert isinstance(instance, Instance)
+    assert shell["fn"] is instance
+    assert "2 s" in shell.text
+    assert "wasmtime run --env A=1" in shell.text
+    shell.run("%instantiate basics --memory 8MiB")
+    assert isinstance(shell["basics"], Build)
+    assert shell.run("fn.double(4)") == 8
+
+
+@pytest.mark.parametrize(
+    ("call", "wave"),
+    [
+        ("{read, write}", "{read, write}"),
+        ("bits({})", "{}"),
+        ("bits {read}", "{read}"),
+        ('size("{t}")', "3"),
+        ('size "$x"', "2"),
+        ('size("--seed")', "6"),
+        ('size "--seed 7"', "8"),
+        ('size "it\'s"', "4"),
+        ('size "say \\"hi\\""', "8"),
+        ("has none", "0"),
+        ("has(some(3))", "1"),
+        ("has 3", "1"),
+    ],
+)
+def test_wave_arrives_as_typed(shell: Shell, call: str, wave: str) -> None:
+    """Variables, quotes, braces and dashes within WAVE are not IPython's nor the option parser's."""
+    shell.shell.user_ns.update(read=1, write=2, t="expanded", x="expanded", none=5)
+    if not call[0].isalpha():
+        call = f"bits {call}"
+    answer = shell.run(f"%fire modes {call}")
+    assert isinstance(answer, Answer)
+    assert answer.wave == wave
+    assert shell.run(f"%fire modes {call} --seed 3").wave == wave
+
+
+@pytest.mark.parametrize(
+    ("call", "value"), [("half -inf", float("-inf")), ("half -1.5e3", -750), ("half(-1.5e3)", -750)]
+)
+def test_negative_numbers(shell: Shell, call: str, value: float) -> None:
+    """A sign is part of a number, not an option's dash."""
+    assert shell.run(f"%fire basics {call}").value == value
+
+
+def test_args_and_cell_body(shell: Shell) -> None:
+    """Arguments come from a Python expression, or from the cell's body."""
+    shell.shell.user_ns["number"] = 20
+    assert shell.run("%fire basics double --args number + 1").value == 42
+    assert shell.run("%%fire basics double\n21").value == 42
+    assert shell.run("result = %fire basics double(3)") is None
+    assert shell["result"].value == 6
+    shell.run("%fire basics double(4) -o kept --quiet")
+    assert shell["kept"].value == 8
+    assert not shell.bundles
+
+
+def test_generated_events(shell: Shell) -> None:
+    """`%fire fn FUNCTION` fires one generated event, `-n` many, reproducibly."""
+    answer = shell.run("%fire basics double")
+    assert answer.call in shell.text
+    run = shell.run("%fire basics double -n 200 --seed 7")
+    assert isinstance(run, Run)
+    assert len(run) == 200
+    assert "200 events" in shell.text
+    assert shell.run("%timings") is run
+
+
+def test_timings(shell: Shell) -> None:
+    """`%timings` shows a figure with its table as text."""
+    shell.run("%timings basics --startup -r 5 --call double(2) --baseline process")
+    bundle, in_words = shell.bundles
+    assert "application/vnd.plotly.v1+json" in bundle
+    assert "<table" in in_words["text/html"]
+    for phase in ("deserialize", "link", "instantiate", "first-call", "process"):
+        assert phase in bundle["text/plain"]
+
+
+def test_timings_save_and_compare(shell: Shell, tmp_path: Path) -> None:
+    """A measurement is saved, and a later one compared with it."""
+    path = tmp_path / "before.json"
+    shell.run(f"%timings basics --latency -r 50 --call double(2) --save {path}")
+    shell.run(f"%timings basics --latency -r 50 --call double(2) --compare {path}")
+    assert "basics before" in shell.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "message"),
+    [
+        ("%%wasm rst x\n(component)", UsageError, "Did you mean 'rust'"),
+        ("%%wasm wat\n(component)", UsageError, "takes LANGUAGE NAME"),
+        ("%%wasm wat my-name\n(component)", UsageError, "cannot name a component"),
+        ("%%wasm wat broken\n(component\n  (core modul))", CompileError, "broken.wat:2:4"),
+        ("%%wasm wat x --world nowhere\n(module)", UsageError, "no WIT has been given"),
+        ("%instantiate nothing", UsageError, "Component 'nothing' is not known"),
+        ("%instantiate basics --envv A=1", UsageError, "Did you mean '--env'"),
+        ("%fire nothing", UsageError, "neither an instance nor a component"),
+        ("%fire basics nofunction(1)", UsageError, "nofunction"),
+        ("%fire basics double({a: 1})", ValueDoesNotFit, "u32"),
+        ("%fire basics double(1", UsageError, "col"),
+        ("%fire basics double(4294967296)", ValueDoesNotFit, "does not fit u32"),
+        ("%fire basics fail()", GuestTrap, "unreachable"),
+        ("%fire basics spin() --timeout 100ms", BudgetExceeded, "timeout"),
+        ("%wasm load ./absent.wasm", UsageError, "cannot be read"),
+        ("%wasm lst", UsageError, "Did you mean 'list'"),
+        ("%timings nothing", UsageError, "nothing"),
+        ("%timings basics --baseline contaner --call double(1)", UsageError, "known: process"),
+        ("%wit show nothing", UsageError, "no WIT has been given"),
+    ],
+)
+def test_errors(shell: Shell, cell: str, error: type[Exception], message: str) -> None:
+    """Each bad input gets one clear error, and the lab is as it was."""
+    with pytest.raises(error, match=message) as caught:
+        shell.run(cell)
+    assert "Traceback" not in "".join(caught.value._render_traceback_())
+    assert shell.run("%fire basics double(21)").value == 42
+
+
+def test_no_raise_error(shell: Shell) -> None:
+    """`--no-raise-error` shows what the compiler says and lets the notebook go on."""
+    assert shell.run("%%wasm wat broken --no-raise-error\n(component (core modul))") is None
+    assert "broken.wat:1:13" in shell.text
+
+
+def test_wasm_line(shell: Shell, tmp_path: Path) -> None:
+    """`%wasm` lists, saves, loads, starts a cell and reports on tools."""
+    shell.run("%wasm list")
+    assert "basics" in shell.text
+    path = tmp_path / "some-app.wasm"
+    shell.run(f"%wasm save basics {path}")
+    assert isinstance(shell.run(f"%wasm load {path}"), Build)
+    assert shell["some_app"].digest == shell["basics"].digest
+    shell.run("%wasm show basics")
+    assert "sha256" in shell.text
+    shell.run("%wasm doctor")
+    assert "wasmtime" in shell.text
+
+
+def test_help(shell: Shell) -> None:
+    """A magic's docstring is its manual, options included."""
+    for name in ("wit", "wasm", "instantiate", "fire", "timings"):
+        magic = shell.shell.find_line_magic(name)
+        assert magic is not None
+        assert "::" in (magic.__doc__ or "")
+    assert "--seed S" in (shell.shell.find_line_magic("fire").__doc__ or "")
+    assert "--dir HOST::GUEST[:rw]" in (shell.shell.find_line_magic("instantiate").__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%fire ba", "basics"),
+        ("%fire basics --se", "--seed"),
+        ("%fire basics dou", "double"),
+        ("%%wasm ru", "rust"),
+        ("%%wasm wat x --rel", "--release"),
+        ("%wasm sa", "save"),
+        ("%instantiate basics --compiler wi", "winch"),
+        ("x = %fire bas", "basics"),
+    ],
+)
+def test_completion(shell: Shell, line: str, expected: str) -> None:
+    """Tab completes options, languages, components and functions."""
+    from labkernel._magics import load
+
+    assert expected in complete.candidates(line, load(shell.shell))
+
+
+def test_guest_output_is_shown_as_text(shell: Shell) -> None:
+    """Terminal escapes that a guest prints are made visible."""
+    from labkernel._magics import _loaded
+
+    (_, screen), *_ = _loaded.values()
+    with capture_output() as captured:
+        screen.output("stdout", "a\x1b[2Jb\n<script>")
+    assert captured.stdout == "a␛[2Jb\n<script>"

@@ -1,0 +1,83 @@
+//! labkernel's toolbox: the Bytecode Alliance's WIT and component crates behind the interface of `wit/toolbox.wit`.
+//!
+//! Each function is pure. Errors are data with places; a panic is a bug of ours.
+
+mod anatomy;
+mod blob;
+mod carried;
+mod choose;
+mod components;
+mod data;
+mod resolver;
+mod scan;
+mod text;
+mod tokens;
+mod validity;
+mod wat;
+mod wave;
+
+wit_bindgen::generate!({ path: "../wit/toolbox.wit", world: "toolbox" });
+
+use exports::labkernel::toolbox::model::{
+    Artifact, CarriedPackage, Description, Diagnostic, Part, Refusal, Resolution, SourceFile, Target,
+};
+use exports::labkernel::toolbox::tools::Guest;
+
+struct Toolbox;
+
+type Failure = Vec<Diagnostic>;
+
+impl Guest for Toolbox {
+    fn carried() -> Vec<CarriedPackage> {
+        let package =
+            |(name, text): &(&str, &str)| CarriedPackage { name: name.to_string(), text: text.to_string() };
+        carried::CARRIED.iter().map(package).collect()
+    }
+
+    fn resolve(main: Vec<SourceFile>, deps: Vec<Vec<SourceFile>>) -> Result<Resolution, Failure> {
+        let resolved = resolver::resolve(main, deps)?;
+        let model = data::model(&resolved.resolve, resolved.main, &|span| resolved.line(span));
+        Ok(Resolution { model, files: resolved.files, notes: resolved.notes })
+    }
+
+    fn bindings_c(target: Target) -> Result<Vec<Artifact>, Failure> {
+        components::bindings_c(target)
+    }
+
+    fn embed(core: String, target: Target) -> Result<String, Failure> {
+        components::embed(&blob::to_bytes(&core)?, target).map(|bytes: Vec<u8>| blob::from_bytes(&bytes))
+    }
+
+    fn componentize(core: String, target: Option<Target>) -> Result<String, Failure> {
+        components::componentize(blob::to_bytes(&core)?, target)
+            .map(|bytes: Vec<u8>| blob::from_bytes(&bytes))
+    }
+
+    fn plug(socket: String, plugs: Vec<String>) -> Result<String, Failure> {
+        let plugs = plugs.iter().map(|plug| blob::to_bytes(plug)).collect::<Result<_, _>>()?;
+        components::plug(blob::to_bytes(&socket)?, plugs).map(|bytes: Vec<u8>| blob::from_bytes(&bytes))
+    }
+
+    fn describe(component: String) -> Result<Description, Failure> {
+        components::describe(&blob::to_bytes(&component)?)
+    }
+
+    fn validate(component: String) -> Result<(), Refusal> {
+        let bytes = blob::to_bytes(&component).map_err(|_| Refusal::NotWasm("text".to_string()))?;
+        validity::validate(&bytes)
+    }
+
+    fn anatomy(wasm: String) -> Result<Vec<Part>, Failure> {
+        anatomy::anatomy(&blob::to_bytes(&wasm)?)
+    }
+
+    fn print_wat(wasm: String, max_chars: u32) -> Result<String, Failure> {
+        wat::print(&blob::to_bytes(&wasm)?, max_chars)
+    }
+
+    fn parse_wave(text: String, declarations: String, wit_type: String) -> Result<String, Failure> {
+        wave::parse(&text, &declarations, &wit_type)
+    }
+}
+
+export!(Toolbox);
