@@ -1,4 +1,4 @@
-"""Puts the toolbox component into wheels.
+"""Puts the toolbox component and the lessons into wheels.
 
 A standard wheel carries `labkernel/_toolbox/toolbox.wasm`, built here by cargo, so that whoever installs it
 needs no Rust. Without cargo, or with `LABKERNEL_BUILD_TOOLBOX=0`, the wheel is made without it: the lab then
@@ -24,14 +24,20 @@ class ToolboxHook(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the component for a standard wheel and include it."""
-        if version != "standard" or os.environ.get("LABKERNEL_BUILD_TOOLBOX") == "0":
+        """Build the component for a standard wheel and include it, with the lessons and what was made of them."""
+        if version != "standard":
             return
         root = Path(self.root)
+        for lesson in sorted((root / "notebooks").glob("*.ipynb")):
+            build_data["force_include"][str(lesson)] = f"labkernel/_lessons/{lesson.name}"
+        for made in sorted((root / "prebuilt").glob("*.*")):
+            build_data["force_include"][str(made)] = f"labkernel/_prebuilt/{made.name}"
+        if os.environ.get("LABKERNEL_BUILD_TOOLBOX") == "0":
+            return
         given = os.environ.get("LABKERNEL_TOOLBOX")
-        made = Path(given) if given else self._build(root)
-        if made is not None:
-            build_data["force_include"][str(made)] = _PLACE
+        toolbox = Path(given) if given else self._build(root)
+        if toolbox is not None:
+            build_data["force_include"][str(toolbox)] = _PLACE
 
     def _build(self, root: Path) -> Path | None:
         crate = root / "toolbox"

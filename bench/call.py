@@ -1,6 +1,7 @@
 """What a call costs: the engine's bare C call, the host process's, `wasmtime`'s own, the way from a notebook.
 
-Run: `python bench/call.py [--json FILE]`. Prints a table of medians with ratios, and the same as JSON. All
+Run: `python bench/call.py [--json FILE]`. Prints a table of medians, ratios by round with
+their spread, and the same as JSON. All
 peers run the same component, with the same event, in turn, in one run; the order is shuffled with a fixed
 seed.
 """
@@ -56,6 +57,7 @@ HANDLER = """(component
     (canon lift (core func $i "handle") (memory (core memory $i "m")) (realloc (core func $i "realloc"))
       (post-return (core func $i "post")))))"""
 EVENTS = {"ok": ["object-added", [1, 0], "2.1"], "err": ["object-removed", [1, 0], "2.1"]}
+OURS, PLAIN_COLD = "host process: call, lift, check", "cold start, wasmtime plain API"
 ANSWERS = {"ok": ["ok", None], "err": ["err", ["unsupported", "object-removed"]]}
 
 
@@ -163,12 +165,17 @@ def peers(folder: Path, case: str) -> dict[str, tuple[Callable[[], Any], int]]:
     return {
         "bare C call": (bare, 5000),
         "bare C call, result freed": (bare_and_freed, 5000),
-        "host process: call, lift, check": (ours, 5000),
+        OURS: (ours, 5000),
         "wasmtime.component.Func.__call__": (plain, 500),
         "notebook and back": (notebook, 200),
         "cold start, host process": (cold, 200),
-        "cold start, wasmtime plain API": (plain_cold, 100),
+        PLAIN_COLD: (plain_cold, 100),
     }
+
+
+def ratio(samples: dict[str, list[float]], above: str, below: str) -> list[float]:
+    """Return the ratios of two peers, round by round: a busy moment then slows both."""
+    return [a / b for a, b in zip(samples[above], samples[below], strict=True)]
 
 
 def measure(case: str, rounds: int) -> dict[str, list[float]]:
@@ -200,17 +207,19 @@ def main() -> None:
         print(f"\nanswer {case}: microseconds, median (fastest to slowest block)")
         for name, found in samples.items():
             print(f"  {name:36} {median[name]:9.2f}   ({min(found):.2f} to {max(found):.2f})")
-        ours = median["host process: call, lift, check"]
         ratios = {
-            "call / bare C call (goal <= 3)": ours / median["bare C call"],
-            "Func.__call__ / call (goal >= 20)": median["wasmtime.component.Func.__call__"] / ours,
-            "cold / plain cold (goal <= 0.5)": median["cold start, host process"]
-            / median["cold start, wasmtime plain API"],
-            "notebook and back, ms (goal < 0.3)": median["notebook and back"] / 1000,
+            "call / bare C call (goal <= 3)": ratio(samples, OURS, "bare C call"),
+            "Func.__call__ / call (goal >= 20)": ratio(samples, "wasmtime.component.Func.__call__", OURS),
+            "cold / plain cold (goal <= 0.5)": ratio(samples, "cold start, host process", PLAIN_COLD),
+            "notebook and back, ms (goal < 0.3)": [found / 1000 for found in samples["notebook and back"]],
         }
-        for name, ratio in ratios.items():
-            print(f"  {name:36} {ratio:9.3f}")
-        report[case] = {"median_us": median, "ratios": ratios, "samples_us": samples}
+        for name, found in ratios.items():
+            print(f"  {name:36} {statistics.median(found):9.3f}   ({min(found):.3f} to {max(found):.3f})")
+        report[case] = {
+            "median_us": median,
+            "ratios": {name: statistics.median(found) for name, found in ratios.items()},
+            "samples_us": samples,
+        }
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from row import Row
+from row import Row, environment
 from snippets import CELLS, EVENT, WORLD
 
 from labkernel import Lab
@@ -66,8 +66,11 @@ def _unchanged(language: str) -> Row:
     folder = str(Path(__file__).parent)
     code = FRESH.format(folder=folder, language=language, n=4242)
     samples = []
-    for _ in range(6):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for _ in range(8):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+        )
         if done.stdout.strip() != "miss":
             samples.append(float(done.stdout))
-    return Row(f"unchanged cell in a new kernel, {language}", tuple(samples), "s", most=0.05)
+    note = "a process of its own each; the first one's time is left out, as it compiles Python modules"
+    return Row(f"unchanged cell in a new kernel, {language}", tuple(samples[1:]), "s", most=0.05, note=note)

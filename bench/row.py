@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import statistics
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -43,6 +45,12 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """Return the row as plain data."""
         return {**asdict(self), "median": self.median, "ratio": self.ratio, "met": self.is_met}
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which Python keeps compiled modules, as it does for users."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": os.path.join(tempfile.gettempdir(), "labkernel-bench-pyc")}
 
 
 def spread(samples: Sequence[float]) -> str:

@@ -47,8 +47,8 @@ def wat(n: int) -> str:
   (memory (export "memory") 1)
   (func (export "handle") (param i32 i64 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 0) (i32.ne (local.get 0) (i32.const 0)))
-    (i32.store8 offset=4 (i32.const 0) (i32.const 1))
-    (i32.store16 offset=6 (i32.const 0) (i32.const {n}))
+    (i32.store8 offset=2 (i32.const 0) (i32.const 1))
+    (i32.store16 offset=4 (i32.const 0) (i32.const {n}))
     (i32.const 0))
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
 """

@@ -153,6 +153,16 @@ class Cache:
             )
         return data
 
+    def digest(self, kind: str, key: str, suffix: str = "") -> str | None:
+        """Return the sha256 of what `put` was given and mark it used, or `None`; the entry is not read."""
+        path = self.get(kind, key, suffix)
+        if path is None:
+            return None
+        try:
+            return path.with_name(path.name + _DIGEST_SUFFIX).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            return None
+
     def put(self, kind: str, key: str, data: bytes, suffix: str = "") -> Path:
         """Store bytes under a key and return their path."""
         path = self.path(kind, key, suffix)

@@ -16,7 +16,16 @@ from typing import Any, Final
 
 from labkernel._errors import CapabilityError, UnknownCapability, did_you_mean
 
-__all__ = ["Budgets", "Directory", "Grants", "make_budgets", "make_grants", "parse_duration", "parse_size"]
+__all__ = [
+    "Budgets",
+    "Directory",
+    "Grants",
+    "Supplies",
+    "make_budgets",
+    "make_grants",
+    "parse_duration",
+    "parse_size",
+]
 
 _SIZE_UNITS: Final = {
     "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30,
@@ -91,6 +100,31 @@ class Budgets:
     fuel: int | None = None
     table_elements: int = 1_000_000
     instances: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What the lab itself hands an instance when it starts, so that a runtime finds the snippet it is to run.
+
+    `env` holds names and values, `dirs` pairs of a folder of the machine and its read-only place in the guest.
+    They are part of the build and no grant: no card and no equivalent command line shows them.
+    """
+
+    env: tuple[tuple[str, str], ...] = ()
+    dirs: tuple[tuple[str, str], ...] = ()
+
+    def to_data(self) -> list[Any]:
+        """Return them as plain data."""
+        return [[list(pair) for pair in self.env], [list(pair) for pair in self.dirs]]
+
+    @classmethod
+    def from_data(cls, data: Any) -> Supplies:
+        """Return the supplies that `to_data` gave this data for."""
+        env, dirs = data
+        return cls(tuple((k, v) for k, v in env), tuple((host, guest) for host, guest in dirs))
+
+    def __bool__(self) -> bool:
+        return bool(self.env or self.dirs)
 
 
 _LIMITS: Final[dict[str, tuple[str, float, float]]] = {

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from worlds import BASICS
 
 from labkernel import _cli as cli
-from tests.worlds import BASICS
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

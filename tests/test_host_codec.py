@@ -1,7 +1,5 @@
 """The codec against the engine: any value of any type comes back from a component that returns it."""
 
-# ruff: noqa: E501 - text of components and tables of cases
-
 from __future__ import annotations
 
 import math

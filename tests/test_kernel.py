@@ -14,9 +14,9 @@ import psutil
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec
+from worlds import BASICS
 
 from labkernel import _toolchains as toolchains
-from tests.worlds import BASICS
 
 #: A component whose `wait` blocks in the host for an hour: no epoch reaches it there.
 WAITS = """(component

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from worlds import BASICS
 
 from labkernel import (
     BudgetExceeded,
@@ -21,7 +22,6 @@ from labkernel import (
 from labkernel._cache import Cache
 from labkernel._fire import Answer, Run
 from labkernel._timing import Phase
-from tests.worlds import BASICS
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from worlds import BASICS
 
 from labkernel import BudgetExceeded, Build, CompileError, GuestTrap, Instance, UsageError, ValueDoesNotFit
 from labkernel._fire import Answer, Run
 from labkernel._magics import complete
-from tests.worlds import BASICS
 
 FLAGS = """(component
   (core module $m

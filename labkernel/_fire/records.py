@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from labkernel._errors import GuestError
+from labkernel._errors import LabError
 from labkernel._timing import Samples
 from labkernel._values import from_normal, wave
 from labkernel._wit import Function
@@ -94,7 +94,7 @@ class Run:
     normals: tuple[Any, ...]
     ns: array[int]
     wall_ns: int
-    error: GuestError | None = None
+    error: LabError | None = None
     output: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from labkernel._host.binary import component_error
 from labkernel._host.capi import EngineFailure, c, take_error
 from labkernel._host.codec import FunctionCodec, Lowered
 from labkernel._host.linking import refuse_unknown
-from labkernel._host.reflect import Reflection, parts
+from labkernel._host.reflect import Reflection, parts, reflect
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.val import VAL
 from labkernel._wit import Function, HandleType, OpaqueType, World, type_text
@@ -95,8 +95,8 @@ class Component:
     def __init__(self, engine: Engine, pointer: int) -> None:
         self.engine = engine
         self.pointer = pointer
-        reflection = Reflection(engine.pointer, pointer)
-        self.world: World = reflection.world()
+        reflection = reflect(engine.pointer, pointer)
+        self.world: World = reflection.world
         self.functions: dict[str, Export] = {}
         for function in self.world.functions():
             self.functions[function.full_name] = Export(function)
@@ -109,7 +109,7 @@ class Component:
             assert self._reflection is not None
             linker = c.component_linker_new(self.engine.pointer)
             take_error(c.component_linker_add_wasip2(linker))
-            refuse_unknown(linker, self.engine.pointer, self._reflection)
+            refuse_unknown(linker, self._reflection)
             self._linker, self._reflection = linker, None
         return self._linker
 

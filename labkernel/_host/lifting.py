@@ -163,12 +163,13 @@ def _lift_parts(kind: int, stride: int, lead: int, parts: list[Lift], what: str)
     return lift
 
 
-def _case(known: dict[bytes, Any], size: int, address: int) -> Any:
-    name = CHARS[address : address + min(size, 4096)]
-    try:
-        return known[name]
-    except KeyError:
-        raise CodecError(f"the engine gave a case {name[:40]!r} that its type does not have") from None
+def _no_case(size: int, address: int) -> CodecError:
+    name = CHARS[address : address + min(size, 40)]
+    return CodecError(f"the engine gave a case {name!r} that its type does not have")
+
+
+def _no_payload() -> CodecError:
+    return CodecError("the engine gave a case without the payload that its type has")
 
 
 def _lift_variant(cases: dict[str, Lift | None]) -> Lift:
@@ -178,18 +179,17 @@ def _lift_variant(cases: dict[str, Lift | None]) -> Lift:
         kind, size, name_at, payload_at = _THREE(WINDOW, at)
         if kind != Kind.VARIANT:
             raise _wrong(kind, "a variant")
-        name, lift_payload = _case(known, size, name_at)
-        return [name, _lift_payload(lift_payload, payload_at)]
+        try:
+            name, lift_payload = known[CHARS[name_at : name_at + size]]
+        except KeyError:
+            raise _no_case(size, name_at) from None
+        if lift_payload is None:
+            return [name, None]
+        if not payload_at:
+            raise _no_payload()
+        return [name, lift_payload(payload_at)]
 
     return lift
-
-
-def _lift_payload(lift: Lift | None, address: int) -> Any:
-    if lift is None:
-        return None
-    if not address:
-        raise CodecError("the engine gave a case without the payload that its type has")
-    return lift(address)
 
 
 def _lift_enum(names: Sequence[str]) -> Lift:
@@ -199,8 +199,10 @@ def _lift_enum(names: Sequence[str]) -> Lift:
         kind, size, address = _TWO(WINDOW, at)
         if kind != Kind.ENUM:
             raise _wrong(kind, "an enum")
-        name: str = _case(known, size, address)
-        return name
+        try:
+            return known[CHARS[address : address + size]]
+        except KeyError:
+            raise _no_case(size, address) from None
 
     return lift
 
@@ -220,9 +222,12 @@ def _lift_result(lift_ok: Lift | None, lift_err: Lift | None) -> Lift:
         kind, is_ok, address = _TWO(WINDOW, at)
         if kind != Kind.RESULT:
             raise _wrong(kind, "a result")
-        if is_ok & 0xFF:
-            return ["ok", None if lift_ok is None else _lift_payload(lift_ok, address)]
-        return ["err", None if lift_err is None else _lift_payload(lift_err, address)]
+        name, lift_payload = ("ok", lift_ok) if is_ok & 0xFF else ("err", lift_err)
+        if lift_payload is None:
+            return [name, None]
+        if not address:
+            raise _no_payload()
+        return [name, lift_payload(address)]
 
     return lift
 

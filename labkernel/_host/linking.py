@@ -7,24 +7,24 @@ version.
 
 from __future__ import annotations
 
-import ctypes
+import itertools
 import re
 from ctypes import addressof, c_void_p
 from typing import Any, Final
 
-from wasmtime import _ffi as ffi
-from wasmtime.component import _types as engine_types
-
 from labkernel._errors import ComponentError
 from labkernel._host import capi
 from labkernel._host.capi import EngineFailure, c, take_error
+from labkernel._host.reflect import Reflection
 from labkernel._host.traps import REFUSED
+from labkernel._wit import Function, Interface
 
 __all__ = ["refuse_unknown"]
 
 _WASI: Final = re.compile(r"^wasi:(cli|clocks|filesystem|io|random|sockets)/[a-z0-9-]+@0\.2\.\d+$")
 _NO_FINALIZER: Final = capi.FINALIZER(0)
 _names: Final[list[str]] = []
+_numbers: Final = itertools.count(1)
 
 
 def is_wasi(name: str) -> bool:
@@ -41,45 +41,46 @@ _REFUSE: Final = capi.FUNC_CALLBACK(_refuse)
 _DROP: Final = capi.DTOR_CALLBACK(lambda *_: 0)
 
 
-def refuse_unknown(linker: int, engine: int, reflection: Any) -> None:
+def refuse_unknown(linker: int, reflection: Reflection) -> None:
     """Define every import that the engine's WASI does not answer, as a refusal. Raises `ComponentError`."""
-    unknown = [(name, item) for name, item in reflection.import_items() if not is_wasi(name)]
-    if not unknown:
+    unknown = [item for item in reflection.world.imports if not is_wasi(item.name)]
+    if not unknown and not reflection.resources:
         return
-    resources = _Resources(reflection)
+    if reflection.sealed:
+        raise ComponentError(
+            f"The import {reflection.sealed[0]!r} is a module or component, expected functions and types. "
+            "Compose it first."
+        )
     root = c.component_linker_root(linker)
     try:
-        for name, item in unknown:
-            try:
-                _define(root, name, item, reflection, resources)
-            except EngineFailure as failure:
-                raise ComponentError(f"The import {name!r} cannot be linked: {failure.text}") from None
+        for owner, name in reflection.resources:
+            if not owner:
+                _define_resource(root, name)
+        for item in unknown:
+            if isinstance(item, Function):
+                _define_function(root, item.name, item.name)
+            else:
+                _define_interface(root, item, reflection)
+    except EngineFailure as failure:
+        raise ComponentError(f"The imports cannot be linked: {failure.text}") from None
     finally:
         c.component_linker_instance_delete(root)
 
 
-def _define(parent: int, name: str, item: Any, reflection: Any, resources: _Resources) -> None:
-    if isinstance(item, engine_types.FuncType):
-        _define_function(parent, name, name)
-    elif isinstance(item, engine_types.ResourceType):
-        resources.define(parent, "", name, item)
-    elif isinstance(item, engine_types.ComponentInstanceType):
-        inner = c_void_p()
-        text = name.encode()
-        take_error(c.component_linker_instance_add_instance(parent, text, len(text), addressof(inner)))
-        assert inner.value is not None
-        try:
-            for key, part in reflection.instance_items(item):
-                if isinstance(part, engine_types.FuncType):
-                    _define_function(inner.value, key, f"{name}#{key}")
-                elif isinstance(part, engine_types.ResourceType):
-                    resources.define(inner.value, name, key, part)
-        finally:
-            c.component_linker_instance_delete(inner.value)
-    elif isinstance(item, engine_types.ModuleType | engine_types.ComponentType):
-        raise ComponentError(
-            f"The import {name!r} is a module or component, expected functions and types. Compose it first."
-        )
+def _define_interface(root: int, interface: Interface, reflection: Reflection) -> None:
+    """Define functions, and the resources that are the interface's own: those it uses are defined elsewhere."""
+    inner = c_void_p()
+    text = interface.name.encode()
+    take_error(c.component_linker_instance_add_instance(root, text, len(text), addressof(inner)))
+    assert inner.value is not None
+    try:
+        for function in interface.functions:
+            _define_function(inner.value, function.name, function.full_name)
+        for owner, name in reflection.resources:
+            if owner == interface.name:
+                _define_resource(inner.value, name)
+    finally:
+        c.component_linker_instance_delete(inner.value)
 
 
 def _define_function(parent: int, name: str, full_name: str) -> None:
@@ -90,20 +91,15 @@ def _define_function(parent: int, name: str, full_name: str) -> None:
     )
 
 
-class _Resources:
-    """Defines the resources that an unknown import brings; those it only uses are defined by their own interface."""
-
-    def __init__(self, reflection: Any) -> None:
-        self._owners = reflection.owners
-
-    def define(self, parent: int, interface: str, name: str, item: Any) -> None:
-        """Define a resource, if it is this interface's own."""
-        if self._owners(item) != (name, interface):
-            return
-        text = name.encode()
-        pointer = c.component_resource_type_new_host(0)
+def _define_resource(parent: int, name: str) -> None:
+    """Define a resource with a type of its own, of which no value will ever be made."""
+    text = name.encode()
+    resource = c.component_resource_type_new_host(next(_numbers))
+    try:
         take_error(
             c.component_linker_instance_add_resource(
-                parent, text, len(text), pointer, _DROP, None, _NO_FINALIZER
+                parent, text, len(text), resource, _DROP, None, _NO_FINALIZER
             )
         )
+    finally:
+        c.component_resource_type_delete(resource)

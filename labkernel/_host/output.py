@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from struct import Struct
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from labkernel._host.traps import byte_text
 
@@ -30,6 +30,7 @@ _AT_ONCE: Final = 400
 EVERY_S: Final = 0.05
 """How long printed text may wait before it is sent on."""
 _NAP_S: Final = 0.001
+_DECODER: Final = codecs.getincrementaldecoder("utf-8")
 
 Send: TypeAlias = Callable[[int, str], None]
 _Piece: TypeAlias = tuple[int, int, bytes]
@@ -48,6 +49,7 @@ class Output:
         self._space = memoryview(bytearray(_LARGEST))
         self._lock = threading.Lock()
         self._held: list[_Piece] = []
+        self._poll = self._new_poll()
         self._run: Run | None = None
         threading.Thread(target=self._pump, name="output", daemon=True).start()
 
@@ -70,8 +72,9 @@ class Output:
         """Take in what has been written, send it, and give nothing more to `run`."""
         with self._lock:
             if self._run is run:
-                self._drain(run, everything=True)
-                run.flush(final=True)
+                if self._poll.poll(0) or self._held or run.is_used:
+                    self._drain(run, everything=True)
+                    run.flush(final=True)
                 self._run = None
 
     def leave(self, run: Run) -> None:
@@ -80,10 +83,14 @@ class Output:
             if self._run is run:
                 self._run = None
 
-    def _pump(self) -> None:
+    def _new_poll(self) -> select.poll:
         poll = select.poll()
         for receiver in self._receivers:
             poll.register(receiver, select.POLLIN)
+        return poll
+
+    def _pump(self) -> None:
+        poll = self._new_poll()
         while True:
             run = self._run
             waiting = run is not None and bool(run.texts)
@@ -147,14 +154,21 @@ class Run:
         self.texts: list[tuple[int, str]] = []
         self._send = send
         self._overflow = overflow
-        self._decoders: Any = [codecs.getincrementaldecoder("utf-8")("replace") for _ in range(2)]
+        self._decoders: list[codecs.IncrementalDecoder] = []
         self._due = 0.0
         self.tail = ""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything has been printed."""
+        return bool(self._decoders)
 
     def add(self, stream: int, data: bytes) -> None:
         """Take a piece in, as far as the cap allows."""
         if self.cut:
             return
+        if not self._decoders:
+            self._decoders = [_DECODER("replace"), _DECODER("replace")]
         over = len(data) - self.left
         if over > 0:
             data = data[: self.left]

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -28,13 +29,13 @@ _BOOT: Final = """
 import sys, types
 folders = sys.argv.pop(1).split(chr(10))
 sys.path[:0] = folders[1:]
-package = types.ModuleType("labkernel")
-package.__path__ = [folders[0]]
-sys.modules["labkernel"] = package
+for name, folder in (("labkernel", folders[0]), ("labkernel._host", folders[0] + "/_host")):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder]
 from labkernel._host.worker import main
 main()
 """
-"""What the host process runs: it finds this package without its facade, and imports only what it needs."""
+"""What the host process runs: it finds this package without its facades, and imports only what it needs."""
 STOP_S: Final = GRACE_S + 0.4
 """How long a process has to answer for a request it was told to stop, before it is killed."""
 _LONGEST_S: Final = 100_000.0
@@ -51,7 +52,7 @@ class ProcessDied(Exception):
 
 
 class Shield:
-    """Holds the keyboard interrupt back while frames are exchanged; `hit` says that one came.
+    """Holds the keyboard interrupt back while frames are exchanged; `hit` says that one came, the exit raises it.
 
     Without it an interrupt could fall between reading bytes and keeping them. Only the main thread gets
     interrupts, and only a handler written in Python is replaced; elsewhere the shield does nothing.
@@ -59,32 +60,45 @@ class Shield:
 
     def __init__(self) -> None:
         self.hit = False
-        self._read = self._write = -1
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
         self._old: Any = None
+        weakref.finalize(self, _close_both, self._read, self._write)
 
     def __enter__(self) -> Shield:
-        if threading.current_thread() is threading.main_thread() and callable(
-            signal.getsignal(signal.SIGINT)
-        ):
-            self._read, self._write = os.pipe()
-            self._old = signal.signal(signal.SIGINT, self._note)
+        self.hit = False
+        if threading.current_thread() is threading.main_thread():
+            old = signal.getsignal(signal.SIGINT)
+            if callable(old):
+                signal.signal(signal.SIGINT, self._note)
+                self._old = old
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.hit = True
-        os.write(self._write, b"\0")
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._write, b"\0")
 
     def __exit__(self, *_: object) -> None:
         if self._old is not None:
             signal.signal(signal.SIGINT, self._old)
             self._old = None
-            os.close(self._read)
-            os.close(self._write)
+        if self.hit:
+            self.hit = False
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._read, 4096)
+            raise KeyboardInterrupt from None
 
     @property
     def descriptor(self) -> int:
-        """A descriptor that is readable once an interrupt came; -1 without a shield."""
+        """A descriptor that is readable once an interrupt came."""
         return self._read
+
+
+def _close_both(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 class Exchange:
@@ -120,9 +134,7 @@ class Process:
         self._data, self._control = ours, our_control
         self._data.setblocking(False)
         self._frames = FrameBuffer()
-        self._poll = select.poll()
         self._last = 0
-        self._answered = -1
 
     @property
     def is_alive(self) -> bool:
@@ -154,6 +166,7 @@ class Process:
         Frames in between go to `on_frame`; progress renews the request's patience. Raises the host's
         `LabError`, and `ProcessDied` once the process is gone, also when it had to be killed.
         """
+        self._write(exchange)
         while True:
             frame = self._frames.next()
             if frame is None:
@@ -187,23 +200,24 @@ class Process:
                 self._stop(exchange)
                 return
             raise self._killed("it did not answer in time")
-        events = dict(self._ready(exchange, shield, left))
-        if shield.descriptor in events and exchange.stopping:
-            os.read(shield.descriptor, 64)
-        happened = events.get(self._data.fileno(), 0)
-        if happened & select.POLLOUT:
-            self._write(exchange)
-        if happened & ~select.POLLOUT:
-            self._read()
+        for descriptor, happened in self._ready(exchange, shield, left):
+            if descriptor != self._data.fileno():
+                continue
+            if happened & select.POLLOUT:
+                self._write(exchange)
+            if happened & ~select.POLLOUT:
+                self._read()
 
     def _ready(self, exchange: Exchange, shield: Shield, left: float) -> list[tuple[int, int]]:
         poll = select.poll()
         poll.register(self._data, select.POLLIN | (select.POLLOUT if exchange.to_send else 0))
-        if shield.descriptor >= 0 and not exchange.stopping:
+        if not exchange.stopping:
             poll.register(shield.descriptor, select.POLLIN)
         return poll.poll(int(min(left, _LONGEST_S) * 1000) + 1)
 
     def _write(self, exchange: Exchange) -> None:
+        if not exchange.to_send:
+            return
         try:
             sent = self._data.send(exchange.to_send[:_CHUNK])
         except BlockingIOError:

@@ -1,17 +1,18 @@
-"""What a compiled component imports and exports, read off the engine's own types."""
+"""What a compiled component imports and exports, read off the engine's own types as a world.
+
+By C functions and not by the engine's Python package: a component with a dozen WASI imports has a thousand types.
+"""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterator
-from ctypes import byref
+from collections.abc import Callable, Iterator
+from ctypes import Structure, addressof, c_size_t, c_uint8, c_uint64, c_void_p
+from dataclasses import dataclass
 from typing import Any, Final
 
-from wasmtime import _ffi as ffi
-from wasmtime.component import _types as engine_types
-
+from labkernel._host.capi import c
+from labkernel._host.val import CHARS
 from labkernel._wit import (
-    PRIMITIVES,
     Case,
     EnumType,
     Field,
@@ -33,148 +34,255 @@ from labkernel._wit import (
     World,
 )
 
-__all__ = ["Reflection", "parts"]
+__all__ = ["Reflection", "parts", "reflect"]
 
-_PRIMITIVES: Final = {name.capitalize(): Primitive(name) for name in PRIMITIVES}
-
-
-class _EngineHandle:
-    """What the engine's reflection calls want of an engine: its pointer."""
-
-    def __init__(self, pointer: int) -> None:
-        self._pointer = ctypes.cast(pointer, ctypes.POINTER(ffi.wasm_engine_t))
-
-    def ptr(self) -> Any:
-        return self._pointer
+_KINDS: Final = (
+    "bool", "s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "f32", "f64", "char", "string",
+    "list", "record", "tuple", "variant", "enum", "option", "result", "flags", "own", "borrow", "future", "stream",
+    "error-context", "map",
+)  # fmt: skip
+_PRIMITIVES: Final = tuple(Primitive(name) for name in _KINDS[:13])
+_COMPONENT, _INSTANCE, _MODULE, _FUNC, _RESOURCE, _CORE_FUNC, _TYPE = range(7)
 
 
+@dataclass(frozen=True, slots=True)
 class Reflection:
-    """Imports and exports of one component. `resources` holds (the engine's type, name, interface)."""
+    """A component's world, with what linking needs beside it.
 
-    def __init__(self, engine: int, component: int) -> None:
-        self._engine: Any = _EngineHandle(engine)
-        pointer = ctypes.cast(component, ctypes.POINTER(ffi.wasmtime_component_t))
-        self._type = engine_types.ComponentType._from_ptr(ffi.wasmtime_component_type(pointer))
-        self.resources: list[tuple[Any, str, str]] = []
-        self._imports = self._type.imports(self._engine)
-        self._exports = self._type.exports(self._engine)
-        self._name_resources()
+    `resources` are (interface, name) of those that an import brings itself; `sealed` are imports of whole modules
+    or components.
+    """
 
-    def world(self) -> World:
-        """Return imports and exports as a world; records and other types have no names there."""
-        imports = tuple(self._items(self._imports))
-        return World("root", imports=imports, exports=tuple(self._items(self._exports)))
+    world: World
+    resources: frozenset[tuple[str, str]]
+    sealed: tuple[str, ...]
 
-    @property
-    def import_names(self) -> list[str]:
-        """The names of what is imported."""
-        return list(self._imports)
 
-    def import_items(self) -> list[tuple[str, Any]]:
-        """Return what is imported, by name, as the engine's types."""
-        return [(name, extern.ty) for name, extern in self._imports.items()]
+def reflect(engine: int, component: int) -> Reflection:
+    """Return what a component imports and exports; records and other types have no names there."""
+    reader = _Reader(engine)
+    pointer = c.component_type(component)
+    try:
+        imports = reader.items(pointer, c.component_type_import_count, c.component_type_import_nth)
+        brought = frozenset((owner, name) for _, name, owner in reader.resources)
+        exports = reader.items(pointer, c.component_type_export_count, c.component_type_export_nth)
+    finally:
+        c.component_type_delete(pointer)
+        reader.close()
+    world = World("root", imports=tuple(imports), exports=tuple(exports))
+    return Reflection(world, brought, tuple(reader.sealed))
 
-    def instance_items(self, instance: Any) -> list[tuple[str, Any]]:
-        """Return an imported instance's items, by name, as the engine's types."""
-        return [(name, extern.ty) for name, extern in instance.exports(self._engine).items()]
 
-    def _name_resources(self) -> None:
-        for items in (self._imports, self._exports):
-            for name, extern in items.items():
-                item = extern.ty
-                if isinstance(item, engine_types.ResourceType):
-                    self.resources.append((item, name, ""))
-                elif isinstance(item, engine_types.ComponentInstanceType):
-                    for inner, inner_extern in item.exports(self._engine).items():
-                        found = inner_extern.ty
-                        if isinstance(found, engine_types.ResourceType):
-                            self.resources.append((found, inner, name))
+class _Slot(Structure):
+    """The engine's `wasmtime_component_valtype_t`, and its `item_t` but for a type in it."""
 
-    def _items(self, externs: dict[str, Any]) -> list[Function | Interface]:
+    _fields_ = (("kind", c_uint8), ("pointer", c_void_p), ("more", c_void_p))
+    kind: int
+    pointer: int
+
+
+class _Reader:
+    """Reads types, and remembers the resources met so far with the engine's types, to name handles by."""
+
+    def __init__(self, engine: int) -> None:
+        self._engine = engine
+        self._text = (c_size_t * 2)()
+        self._text_at = addressof(self._text)
+        self.resources: list[tuple[int, str, str]] = []
+        self.sealed: list[str] = []
+
+    def close(self) -> None:
+        """Free the resource types."""
+        for pointer, _, _ in self.resources:
+            c.component_resource_type_delete(pointer)
+        self.resources.clear()
+
+    def _name(self) -> str:
+        at, size = self._text
+        text: str = CHARS[at : at + size].decode()
+        return text
+
+    # ------------------------------------------------------------------------------------------------ items
+
+    def items(self, pointer: int, count: Any, nth: Any) -> list[Function | Interface]:
+        """Return the imports or exports of a component."""
         found: list[Function | Interface] = []
-        for name, extern in externs.items():
-            item = extern.ty
-            if isinstance(item, engine_types.FuncType):
-                found.append(self._function(name, item, ""))
-            elif isinstance(item, engine_types.ComponentInstanceType):
-                found.append(self._interface(name, item))
-            elif isinstance(item, engine_types.ModuleType | engine_types.ComponentType):
+        for name, item in self._each(pointer, count, nth):
+            if item.kind == _FUNC:
+                found.append(self._function(name, item.pointer, ""))
+            elif item.kind == _INSTANCE:
+                found.append(self._interface(name, item.pointer))
+            elif item.kind == _RESOURCE:
+                self._meet(name, item.pointer, "")
+            elif item.kind in (_MODULE, _COMPONENT):
+                self.sealed.append(name)
                 found.append(Interface(name, docs="a module or component"))
         return found
 
-    def _interface(self, name: str, instance: Any) -> Interface:
+    def _each(self, pointer: int, count: Any, nth: Any) -> Iterator[tuple[str, _Slot]]:
+        item, extern = _Slot(), c_void_p()
+        for index in range(count(pointer, self._engine)):
+            nth(pointer, self._engine, index, self._text_at, self._text_at + 8, addressof(extern))
+            name = self._name()
+            c.component_extern_type(extern.value, addressof(item))
+            try:
+                yield name, item
+            finally:
+                c.component_item_delete(addressof(item))
+                c.component_extern_delete(extern.value)
+
+    def _interface(self, name: str, pointer: int) -> Interface:
         functions, types = [], []
-        for inner, item in self.instance_items(instance):
-            if isinstance(item, engine_types.FuncType):
-                functions.append(self._function(inner, item, name))
-            elif isinstance(item, engine_types.ResourceType):
+        each = self._each(
+            pointer, c.component_instance_type_export_count, c.component_instance_type_export_nth
+        )
+        for inner, item in each:
+            if item.kind == _FUNC:
+                functions.append(self._function(inner, item.pointer, name))
+            elif item.kind == _RESOURCE:
+                self._meet(inner, item.pointer, name)
                 types.append(NamedType(inner, OpaqueType("resource")))
-            elif isinstance(item, engine_types.ValType):
-                types.append(NamedType(inner, self._convert(item)))
+            elif item.kind == _TYPE:
+                types.append(NamedType(inner, self._type(_at(addressof(item) + 8))))
         return Interface(name, tuple(functions), tuple(types))
 
-    def _function(self, name: str, item: Any, interface: str) -> Function:
+    def _function(self, name: str, pointer: int, interface: str) -> Function:
         params = []
-        pointer = item.ptr()
-        for index in range(ffi.wasmtime_component_func_type_param_count(pointer)):
-            text, size = ctypes.POINTER(ctypes.c_char)(), ctypes.c_size_t()
-            raw = ffi.wasmtime_component_valtype_t()
-            ffi.wasmtime_component_func_type_param_nth(pointer, index, byref(text), byref(size), byref(raw))
-            params.append(Param(ctypes.string_at(text, size.value).decode(), self._valtype(raw)))
-        raw = ffi.wasmtime_component_valtype_t()
-        has_result = ffi.wasmtime_component_func_type_result(pointer, byref(raw))
-        result = self._valtype(raw) if has_result else None
-        is_async = bool(ffi.wasmtime_component_func_type_async(pointer))
+        for index in range(c.component_func_type_param_count(pointer)):
+            slot = _Slot()
+            c.component_func_type_param_nth(pointer, index, self._text_at, self._text_at + 8, addressof(slot))
+            param = self._name()
+            params.append(Param(param, self._take(slot)))
+        result = self._maybe(c.component_func_type_result, pointer)
+        is_async = bool(c.component_func_type_async(pointer))
         return Function(name, tuple(params), result, interface, is_async=is_async)
 
-    def _valtype(self, raw: Any) -> Type:
-        try:
-            return self._convert(engine_types.valtype_from_ptr(raw))
-        except TypeError:
-            return OpaqueType("a type this engine's Python package does not know")
+    # ---------------------------------------------------------------------------------------------- resources
 
-    def _convert(self, item: Any) -> Type:
-        try:
-            return self._convert_known(item)
-        except TypeError:
-            return OpaqueType("a type this engine's Python package does not know")
+    def _meet(self, name: str, pointer: int, owner: str) -> None:
+        """Remember a resource, unless it is one of another interface under a name of its own."""
+        if self._find(pointer) is None:
+            self.resources.append((c.component_resource_type_clone(pointer), name, owner))
 
-    def _convert_known(self, item: Any) -> Type:
-        kind = type(item).__name__
-        if kind in _PRIMITIVES:
-            return _PRIMITIVES[kind]
-        match kind:
-            case "ListType":
-                return ListType(self._convert(item.element))
-            case "RecordType":
-                return RecordType(tuple(Field(name, self._convert(t)) for name, t in item.fields))
-            case "TupleType":
-                return TupleType(tuple(self._convert(t) for t in item.elements))
-            case "VariantType":
-                return VariantType(tuple(Case(name, self._maybe(t)) for name, t in item.cases))
-            case "EnumType":
-                return EnumType(tuple(item.names))
-            case "OptionType":
-                return OptionType(self._convert(item.payload))
-            case "ResultType":
-                return ResultType(self._maybe(item.ok), self._maybe(item.err))
-            case "FlagsType":
-                return FlagsType(tuple(item.names))
-            case "OwnType" | "BorrowType":
-                name, owner = self.owners(item.ty)
-                return HandleType(name, "own" if kind == "OwnType" else "borrow", owner)
-            case "FutureType" | "StreamType":
-                return OpaqueType(kind.removesuffix("Type").lower())
-        return OpaqueType("error-context" if kind == "ErrorContext" else kind)
-
-    def _maybe(self, item: Any) -> Type | None:
-        return None if item is None else self._convert(item)
-
-    def owners(self, wanted: Any) -> tuple[str, str]:
-        for found, name, owner in self.resources:
-            if found == wanted:
+    def _find(self, pointer: int) -> tuple[str, str] | None:
+        for known, name, owner in self.resources:
+            if c.component_resource_type_equal(known, pointer):
                 return name, owner
-        return "resource", ""
+        return None
+
+    def _handle(self, kind: str, pointer: int) -> HandleType:
+        name, owner = self._find(pointer) or ("resource", "")
+        return HandleType(name, kind, owner)
+
+    # ------------------------------------------------------------------------------------------------- types
+
+    def _take(self, slot: _Slot) -> Type:
+        """Return the type in a slot, and free it."""
+        if slot.kind < len(_PRIMITIVES):
+            return _PRIMITIVES[slot.kind]
+        try:
+            return self._type(slot)
+        finally:
+            c.component_valtype_delete(addressof(slot))
+
+    def _maybe(self, read: Any, pointer: int) -> Type | None:
+        slot = _Slot()
+        return self._take(slot) if read(pointer, addressof(slot)) else None
+
+    def _one(self, read: Any, pointer: int) -> Type:
+        slot = _Slot()
+        read(pointer, addressof(slot))
+        return self._take(slot)
+
+    def _type(self, slot: _Slot) -> Type:
+        kind = _KINDS[slot.kind] if slot.kind < len(_KINDS) else ""
+        pointer = slot.pointer
+        if slot.kind < len(_PRIMITIVES):
+            return _PRIMITIVES[slot.kind]
+        if kind in ("own", "borrow"):
+            return self._handle(kind, pointer)
+        read = _READERS.get(kind)
+        return read(self, pointer) if read is not None else OpaqueType(kind or "unknown")
+
+    def _list(self, pointer: int) -> Type:
+        return ListType(self._one(c.component_list_type_element, pointer))
+
+    def _option(self, pointer: int) -> Type:
+        return OptionType(self._one(c.component_option_type_ty, pointer))
+
+    def _result(self, pointer: int) -> Type:
+        return ResultType(
+            self._maybe(c.component_result_type_ok, pointer),
+            self._maybe(c.component_result_type_err, pointer),
+        )
+
+    def _tuple(self, pointer: int) -> Type:
+        elements = []
+        for index in range(c.component_tuple_type_types_count(pointer)):
+            slot = _Slot()
+            c.component_tuple_type_types_nth(pointer, index, addressof(slot))
+            elements.append(self._take(slot))
+        return TupleType(tuple(elements))
+
+    def _record(self, pointer: int) -> Type:
+        fields = []
+        for index in range(c.component_record_type_field_count(pointer)):
+            slot = _Slot()
+            c.component_record_type_field_nth(
+                pointer, index, self._text_at, self._text_at + 8, addressof(slot)
+            )
+            name = self._name()
+            fields.append(Field(name, self._take(slot)))
+        return RecordType(tuple(fields))
+
+    def _variant(self, pointer: int) -> Type:
+        cases, has_payload = [], c_uint64()
+        for index in range(c.component_variant_type_case_count(pointer)):
+            slot = _Slot()
+            has_payload.value = 0
+            c.component_variant_type_case_nth(
+                pointer, index, self._text_at, self._text_at + 8, addressof(has_payload), addressof(slot)
+            )
+            name = self._name()
+            cases.append(Case(name, self._take(slot) if has_payload.value & 0xFF else None))
+        return VariantType(tuple(cases))
+
+    def _enum(self, pointer: int) -> Type:
+        return EnumType(
+            self._names(pointer, c.component_enum_type_names_count, c.component_enum_type_names_nth)
+        )
+
+    def _flags(self, pointer: int) -> Type:
+        return FlagsType(
+            self._names(pointer, c.component_flags_type_names_count, c.component_flags_type_names_nth)
+        )
+
+    def _names(self, pointer: int, count: Any, nth: Any) -> tuple[str, ...]:
+        names = []
+        for index in range(count(pointer)):
+            nth(pointer, index, self._text_at, self._text_at + 8)
+            names.append(self._name())
+        return tuple(names)
+
+
+def _at(address: int) -> _Slot:
+    """Return a copy of the type that lies at an address; it stays the item's to free."""
+    slot = _Slot()
+    found = _Slot.from_address(address)
+    slot.kind, slot.pointer = found.kind, found.pointer
+    return slot
+
+
+_READERS: Final[dict[str, Callable[[_Reader, int], Type]]] = {
+    "list": _Reader._list,
+    "option": _Reader._option,
+    "result": _Reader._result,
+    "tuple": _Reader._tuple,
+    "record": _Reader._record,
+    "variant": _Reader._variant,
+    "enum": _Reader._enum,
+    "flags": _Reader._flags,
+}
 
 
 def parts(wit_type: Type) -> Iterator[Type]:

@@ -14,10 +14,10 @@ from labkernel._host.binary import wat_error
 from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.many import Many
-from labkernel._host.starts import Starts
 from labkernel._host.memory import linear_memories
 from labkernel._host.output import Output, Run
 from labkernel._host.settings import EngineSettings, Start
+from labkernel._host.starts import Starts
 from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job
 from labkernel._host.worlds import world_to_data
 

@@ -58,6 +58,7 @@ class Supervisor:
         self._greeting: Any = None
         self._loaded: dict[tuple[Any, ...], Loaded] = {}
         self._lock = threading.Lock()
+        self._shield = Shield()
         self._holder = 0
         self._owner = os.getpid()
 
@@ -139,7 +140,7 @@ class Supervisor:
         Raises `GuestCrashed` when the process was lost, `KeyboardInterrupt` when the user stopped it.
         """
         heard = _Heard(on_output, on_progress)
-        with self._exclusive(), Shield() as shield:
+        with self._exclusive(), self._shield as shield:
             exchange = None
             value: Any = None
             try:
@@ -153,19 +154,15 @@ class Supervisor:
                 value = process.finish(exchange, shield, heard, kill_to_stop=kill_to_stop)
             except LabError as error:
                 error.output = heard.text
-                if not shield.hit:
-                    raise
+                raise
             except (ProcessDied, ProtocolError) as problem:
                 self._lose()
-                if not shield.hit:
-                    raise _crashed(operation, problem, heard.text) from None
+                raise _crashed(operation, problem, heard.text, patience_s - _SLACK_S) from None
             finally:
-                if exchange is not None and exchange.callback_error is not None:
+                if shield.hit:
+                    self._undo(operation, value)
+                elif exchange is not None and exchange.callback_error is not None:
                     raise exchange.callback_error
-            if shield.hit:
-                self._undo(operation, value)
-        if shield.hit:
-            raise KeyboardInterrupt
         return value
 
     def _exchange(
@@ -218,9 +215,7 @@ class Supervisor:
             key = (str(path), settings)
         if (known := self._loaded.get(key)) is not None and known.generation == self.generation:
             return known
-        answer = self._request(
-            "load", [str(path), _settings_data(settings)], patience_s=_LOAD_S
-        )
+        answer = self._request("load", [str(path), _settings_data(settings)], patience_s=_LOAD_S)
         number, ns, world = answer
         loaded = Loaded(number, self.generation, world_from_data(world), ns, str(path), settings)
         self._loaded[key] = loaded
@@ -367,7 +362,13 @@ def _error(data: Any) -> LabError | None:
     return None if data is None else protocol.decode_error(data)
 
 
-def _crashed(operation: str, problem: Exception, output: str) -> GuestCrashed:
+_TIMED: Final = frozenset({"instantiate", "call"})
+
+
+def _crashed(operation: str, problem: Exception, output: str, limit_s: float) -> LabError:
+    if isinstance(problem, ProcessDied) and problem.killed and operation in _TIMED:
+        late = "The host process did not stop it and had to be ended; its instances are lost."
+        return BudgetExceeded("timeout", seconds_text(limit_s), how=late, output=output)
     error = GuestCrashed(
         f"The host process is gone ({problem}) while it served {operation!r}. "
         "Its instances are lost; the next use starts a fresh process."

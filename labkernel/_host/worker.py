@@ -25,6 +25,7 @@ __all__ = ["main"]
 STACK_BYTES: Final = 8 << 20
 """Stack of the threads that call guests: far more than the engine lets a guest use."""
 _FILES: Final = 1024
+_CHUNK: Final = 1 << 18
 _GARBAGE: Final = 5000
 """Objects that may pile up before garbage is collected, which is only done between requests."""
 
@@ -34,21 +35,17 @@ class Link:
 
     def __init__(self, data: socket.socket) -> None:
         self._data = data
+        self._frames = protocol.FrameBuffer()
         self._lock = threading.Lock()
 
     def read(self) -> list[Any] | None:
         """Return the next frame, or None at the end."""
-        head = self._data.recv(4, socket.MSG_WAITALL)
-        if len(head) < 4:
-            return None
-        body = bytearray(int.from_bytes(head, "big"))
-        view = memoryview(body)
-        while view:
-            count = self._data.recv_into(view)
-            if not count:
+        while (frame := self._frames.next()) is None:
+            data = self._data.recv(_CHUNK)
+            if not data:
                 return None
-            view = view[count:]
-        return protocol.unpack(body)
+            self._frames.feed(data)
+        return frame
 
     def send(self, job: Job, frame: list[Any], *, last: bool = False) -> None:
         """Send a frame of a job, unless the job has been answered."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache, key_of
+from labkernel._capability import Supplies
 from labkernel._errors import CacheDamaged, ComponentError, Diagnostic, LabError, ToolchainMissing, UsageError
 from labkernel._host import EngineSettings, Supervisor
 from labkernel._lab.code import MachineCode
@@ -165,14 +167,26 @@ class Builder:
 
     def _find(self, request: Request, key: str) -> Build | None:
         try:
-            record, wasm = self.cache.read("component", key, ".json"), self.cache.read("component", key)
-            if record is None or wasm is None:
+            record = self.cache.read("component", key, ".json")
+            facts = {} if record is None else json.loads(record)
+            is_runtime = bool(facts.get("runtime"))
+            wasm = None if is_runtime else self.cache.read("component", key)
+            if not facts or not (self._has_parts(facts) if is_runtime else wasm):
                 return None
-            return self.code.ensure(self._from_facts(request, json.loads(record), key), wasm=wasm)
+            return self.code.ensure(self._from_facts(request, facts, key), wasm=wasm)
         except (CacheDamaged, KeyError, ValueError, TypeError):
             self.cache.drop("component", key, ".json")
             self.cache.drop("component", key)
             return None
+
+    def _has_parts(self, facts: dict[str, Any]) -> bool:
+        """Whether a runtime and the folders it is started with are still there; they are marked as used."""
+        try:
+            for folder, _ in Supplies.from_data(facts["supplies"]).dirs:
+                os.utime(folder)
+        except OSError:
+            return False
+        return self.cache.get(toolchains.RUNTIME, facts["runtime"]) is not None
 
     def _from_facts(self, request: Request, facts: dict[str, Any], key: str) -> Build:
         return Build(
@@ -181,8 +195,8 @@ class Builder:
             form=facts["form"],
             digest=facts["digest"],
             size=facts["size"],
-            wasm=self.cache.path("component", key),
-            code=self.code.path(facts["digest"], request.settings),
+            wasm=self._wasm_path(facts, key),
+            code=self.code.path(facts.get("wasm_digest") or facts["digest"], request.settings),
             component=World.from_data(facts["component"]),
             settings=request.settings,
             world=request.world,
@@ -194,15 +208,20 @@ class Builder:
             raw=facts["raw"],
             cached=True,
             source=request.snippet.text,
+            supplies=Supplies.from_data(facts.get("supplies", ((), ()))),
+            wasm_digest=facts.get("wasm_digest", ""),
         )
+
+    def _wasm_path(self, facts: dict[str, Any], key: str) -> Path:
+        runtime = facts.get("runtime")
+        return self.cache.path(toolchains.RUNTIME, runtime) if runtime else self.cache.path("component", key)
 
     def _make(self, request: Request, toolchain: toolchains.Toolchain, key: str) -> Build:
         context = self.context()
         made = toolchain.build(request.snippet, request.package, request.world, request.options, context)
         facts = {
+            **_identity(made),
             "form": made.form,
-            "digest": hashlib.sha256(made.wasm).hexdigest(),
-            "size": len(made.wasm),
             "component": World("component").to_data(),
             "phases": dict(made.phases),
             "diagnostics": [d.to_json() for d in made.diagnostics],
@@ -210,12 +229,22 @@ class Builder:
             "tools": ", ".join(f"{tool} {version}" for tool, version in made.tool_versions.items()),
             "raw": made.raw,
         }
-        self.cache.put("component", key, made.wasm)
-        build = self._with_world(self.code.ensure(self._from_facts(request, facts, key), wasm=made.wasm))
+        if made.runtime is None:
+            self.cache.put("component", key, made.wasm)
+        build = self._ready(self._from_facts(request, facts, key), made)
         facts["component"] = build.component.to_data()
         self.cache.put("component", key, json.dumps(facts).encode(), ".json")
         self.sources.remember(key_of("component", *request.source()), key)
         return replace(build, cached=False)
+
+    def _ready(self, build: Build, made: toolchains.Artifact) -> Build:
+        """Return what was made with its machine code and its world."""
+        try:
+            return self._with_world(self.code.ensure(build, wasm=None if made.runtime else made.wasm))
+        except CacheDamaged:
+            if made.runtime:
+                self.cache.drop(toolchains.RUNTIME, made.runtime.key)
+            raise
 
     def _with_world(self, build: Build) -> Build:
         return replace(build, component=self.code.loaded(build).world)
@@ -267,3 +296,17 @@ class Builder:
             return self.toolbox.world_of(data)
         except LabError:
             return reflected
+
+
+def _identity(made: toolchains.Artifact) -> dict[str, Any]:
+    """Return what tells one component from another. For a runtime that includes what it is started with."""
+    if made.runtime is None:
+        return {"digest": hashlib.sha256(made.wasm).hexdigest(), "size": len(made.wasm)}
+    supplies = made.supplies.to_data()
+    return {
+        "digest": key_of("runtime", made.runtime.digest, supplies),
+        "wasm_digest": made.runtime.digest,
+        "size": made.runtime.size,
+        "runtime": made.runtime.key,
+        "supplies": supplies,
+    }

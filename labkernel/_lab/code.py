@@ -35,7 +35,7 @@ class MachineCode:
             self._cache.get("code", build.code.stem, ".cwasm")
             return build
         data = build.read() if wasm is None else wasm
-        if hashlib.sha256(data).hexdigest() != build.digest:
+        if hashlib.sha256(data).hexdigest() != (build.wasm_digest or build.digest):
             raise CacheDamaged(f"The cached component {build.digest[:12]} is damaged; build it again.")
         made = self._tools.codegen(data, build.code, settings=build.settings, timeout_s=CODEGEN_TIMEOUT_S)
         return replace(build, phases={**build.phases, "codegen": made.ns})
@@ -53,4 +53,5 @@ class MachineCode:
         """Return the same component with machine code for other engine settings."""
         if settings == build.settings:
             return build
-        return self.ensure(replace(build, settings=settings, code=self.path(build.digest, settings)))
+        code = self.path(build.wasm_digest or build.digest, settings)
+        return self.ensure(replace(build, settings=settings, code=code))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labkernel._capability import Budgets, Grants, Standing
-from labkernel._errors import GuestError, UsageError, did_you_mean
+from labkernel._errors import GuestError, LabError, UsageError, did_you_mean
 from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
 from labkernel._host import Started
@@ -48,7 +48,7 @@ class Instance:
         """Start afresh: a new store, a new memory, the same grants."""
         self.drop()
         loaded = self._lab.code.loaded(self.build)
-        start = start_of(self.grants, self.budgets)
+        start = start_of(self.grants, self.budgets, self.build.supplies)
         sink = on_output or self._lab.on_output
         self._started = self._lab.guests.instantiate(loaded, start, on_output=sink)
         self._finished = ""
@@ -95,7 +95,13 @@ class Instance:
         """Return the equivalent `wasmtime run` line and in what it differs."""
         functions = self.functions
         call = call or (f"{functions[0].full_name}(...)" if functions else "")
-        return wasmtime_line(self.grants, self.budgets, component=f"{self.build.name}.wasm", call=call)
+        line, notes = wasmtime_line(self.grants, self.budgets, component=f"{self.build.name}.wasm", call=call)
+        if self.build.supplies:
+            notes = [
+                *notes,
+                "a development build gets its snippet from the lab: build it with --release first",
+            ]
+        return line, notes
 
     def find(self, wanted: str) -> Function:
         """Return the exported function of that name: plain, full, or with underscores for hyphens.
@@ -226,7 +232,7 @@ class Instance:
         build = self.build
         return Target(self.name, build.digest, build.language, build.form, build.settings.compiler)
 
-    def _note_failure(self, error: GuestError) -> None:
+    def _note_failure(self, error: LabError) -> None:
         kind = type(error).__name__
         words = {"GuestTrap": "trapped", "GuestExit": "exited", "BudgetExceeded": "went over a budget"}
         self._finished = words.get(kind, "crashed")

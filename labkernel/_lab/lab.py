@@ -38,12 +38,6 @@ class Lab:
 
     Use it as a context manager, or call `close()`. `progress` is told, in words, what long work is doing;
     `on_output(stream, text)` gets what guests print, as they print it.
-
-    >>> from labkernel import Lab
-    >>> with Lab() as lab:
-    ...     build = lab.build("wat", ECHO, name="echo")
-    ...     lab.instantiate(build).echo(7)
-    7
     """
 
     def __init__(
@@ -141,6 +135,11 @@ class Lab:
     def save(self, name: str, path: str | Path) -> Path:
         """Write a component's bytes to a file and return its path; a folder gets `NAME.wasm`."""
         build = self.component(name)
+        if build.supplies:
+            raise UsageError(
+                f"{name} is a development build: its component is a runtime that is handed the snippet when it "
+                "starts. Build it with --release for a component of its own."
+            )
         target = Path(path).expanduser()
         target = target / f"{build.name}.wasm" if target.is_dir() else target
         try:

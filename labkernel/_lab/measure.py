@@ -122,7 +122,7 @@ class Measuring:
             instance = subject.instance
             done = self._lab.guests.startups(
                 instance.build.code,
-                start_of(instance.grants, instance.budgets),
+                start_of(instance.grants, instance.budgets, instance.build.supplies),
                 subject.function.full_name,
                 subject.args,
                 n=size,

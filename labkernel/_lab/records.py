@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkernel._capability import Supplies
 from labkernel._errors import Diagnostic
 from labkernel._host import EngineSettings
 from labkernel._wit import Function, Package, World
@@ -17,8 +18,10 @@ __all__ = ["Build"]
 class Build:
     """A component and how it came about.
 
-    `digest` is the sha256 of the component's bytes, which lie at `wasm` in the cache, with machine code
-    for `settings` at `code`. `phases` are nanoseconds by phase, as measured when it was built; `cached` says
+    The component's bytes lie at `wasm` in the cache, with machine code for `settings` at `code`; `digest` is
+    their sha256. A development build of some languages is a runtime, shared by all snippets of its world, that
+    is started with the `supplies`; there `digest` covers both, and `wasm_digest` is the sha256 of the bytes.
+    `phases` are nanoseconds by phase, as measured when it was built; `cached` says
     whether this time it was only found again. `component` is the component's own imports and exports;
     `world` is what it was built for (`None` for one that brings its own).
     """
@@ -42,6 +45,8 @@ class Build:
     cached: bool = False
     notes: tuple[str, ...] = ()
     source: str = ""
+    supplies: Supplies = field(default_factory=Supplies)
+    wasm_digest: str = ""
 
     @property
     def functions(self) -> tuple[Function, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from labkernel._capability import Budgets, Grants, Standing
+from labkernel._capability import Budgets, Grants, Standing, Supplies
 from labkernel._errors import CapabilityDenied
 from labkernel._host import Start
 from labkernel._wit import Function, Interface, World
@@ -22,16 +22,24 @@ HOW_TO_GRANT: Final = (
     ("wasi:", "The lab has no such interface; build the component for WASI 0.2."),
     ("", "Nothing stands behind it: only what the lab implements can be called."),
 )
+_NO_SUPPLIES: Final = Supplies()
 _SOCKETS: Final = "refused at the call: no network is granted"
 
 
-def start_of(grants: Grants, budgets: Budgets) -> Start:
-    """Return how the host process is to start an instance with these grants and budgets."""
+def start_of(grants: Grants, budgets: Budgets, supplies: Supplies = _NO_SUPPLIES) -> Start:
+    """Return how the host process is to start an instance with these grants and budgets.
+
+    A variable that is both granted and supplied has the supplied value.
+    """
+    supplied = {name for name, _ in supplies.env}
     return Start(
-        env=grants.env,
+        env=(*(pair for pair in grants.env if pair[0] not in supplied), *supplies.env),
         args=grants.args,
         stdin=grants.stdin,
-        dirs=tuple((d.host, d.guest, d.writable) for d in grants.dirs),
+        dirs=(
+            *((d.host, d.guest, d.writable) for d in grants.dirs),
+            *((host, guest, False) for host, guest in supplies.dirs),
+        ),
         memory_bytes=budgets.memory_bytes,
         table_elements=budgets.table_elements,
         instances=budgets.instances,

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from labkernel._errors import ComponentError, Diagnostic, WitError, did_you_mean
+from labkernel._errors import ComponentError, Diagnostic, GuestTrap, WitError, did_you_mean
 from labkernel._wit import PRIMITIVES
 
-__all__ = ["component_error", "refused", "wit_error"]
+__all__ = ["component_error", "panic", "refused", "wit_error"]
 
 _ABSENT: Final = re.compile(r"^[A-Za-z ]*[`']([^`']+)[`'] (?:does not exist|is not one that|not found)")
+_PANIC: Final = re.compile(r"panicked at [^\n]*\n([^\n]+)")
 _KEYWORDS: Final = r"type|record|variant|enum|flags|resource|interface|world|as"
 _DECLARED: Final = re.compile(rf"\b(?:{_KEYWORDS})\s+%?([a-zA-Z][\w-]*)")
 _USED: Final = re.compile(r"\.\s*\{([^}]*)\}")
@@ -28,6 +29,12 @@ def component_error(summary: str, diagnostics: Iterable[Any]) -> ComponentError:
     made = [Diagnostic(**_fields(d)) for d in diagnostics]
     details = "; ".join(f"{d.message} ({d.hint})" if d.hint else d.message for d in made)
     return ComponentError(f"{summary}: {details}.")
+
+
+def panic(error: GuestTrap) -> str:
+    """Return the reason that a generator printed when it gave up, in one line."""
+    found = _PANIC.search(error.output)
+    return f"its generator gave up ({found[1].strip()})." if found else f"its generator gave up ({error})."
 
 
 def refused(refusal: Any) -> ComponentError:

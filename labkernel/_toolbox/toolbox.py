@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CacheDamaged, GuestCrashed, GuestError, ToolchainMissing, UsageError
+from labkernel._errors import CacheDamaged, GuestCrashed, GuestError, GuestTrap, ToolchainMissing, UsageError
 from labkernel._host import EngineSettings, Loaded, Start, Started, Supervisor
 from labkernel._toolbox.anatomy import Anatomy
 from labkernel._toolbox.declare import declare
-from labkernel._toolbox.diagnose import component_error, refused, wit_error
+from labkernel._toolbox.diagnose import component_error, panic, refused, wit_error
 from labkernel._toolbox.locate import find_toolbox
 from labkernel._toolbox.model import Model
 from labkernel._wit import Function, Package, Type, World
@@ -21,6 +21,7 @@ from labkernel._wit import Function, Package, Type, World
 __all__ = ["Toolbox"]
 
 Deps: TypeAlias = Sequence[Mapping[str, str]]
+Files: TypeAlias = tuple[tuple[str, str], ...]
 
 _INTERFACE: Final = "labkernel:toolbox/tools@0.1.0"
 _KIND: Final = "toolbox"
@@ -87,10 +88,39 @@ class Toolbox:
 
     def bindings_c(self, package: Package, world: str) -> dict[str, bytes]:
         """Return C bindings by file name: `WORLD.h`, `WORLD.c` and `WORLD_component_type.o`."""
-        verdict, value = self._call("bindings-c", _target(package, world))
-        if verdict == "err":
-            raise wit_error(f"{package.name} gives no C bindings:", value, dict(package.files))
-        return {name: _from_blob(content) for name, content in value}
+        return self._bindings("bindings-c", "C", package, world)
+
+    def bindings_cpp(self, package: Package, world: str) -> dict[str, bytes]:
+        """Return C++ bindings by file name: `WORLD_cpp.h`, `WORLD.cpp`, `WORLD_component_type.o`, `wit.h`."""
+        return self._bindings("bindings-cpp", "C++", package, world)
+
+    def bindings_go(self, package: Package, world: str) -> dict[str, bytes]:
+        """Return Go bindings by path: `go.mod`, `wit_exports.go`, and a folder for each interface."""
+        return self._bindings("bindings-go", "Go", package, world)
+
+    def bindings_rust(self, package: Package, world: str) -> dict[str, bytes]:
+        """Return Rust bindings by file name, formatted: `WORLD.rs`."""
+        return self._bindings("bindings-rust", "Rust", package, world)
+
+    def go_package(self) -> dict[str, str]:
+        """Return the sources of `go.bytecodealliance.org/pkg`, which Go bindings import, by path."""
+        return dict(self._call("go-package"))
+
+    def for_js(self, package: Package, world: str) -> Files:
+        """Return the package's files with the types that the world declares moved into an interface.
+
+        componentize-qjs makes invalid components of worlds that declare records. Signatures keep their
+        structure; a world without such types comes back as it was. For a package of them:
+        `dataclasses.replace(package, files=...)`.
+        """
+        return self._rewritten("for-js", package, world)
+
+    def extend_world(self, package: Package, world: str, imports: Sequence[str]) -> Files:
+        """Return the package's files with imports of interfaces (`wasi:cli/stdout`) added to the world.
+
+        Versions and carried packages are found as by `resolve`. Raises `WitError`.
+        """
+        return self._rewritten("extend-world", package, world, list(imports))
 
     def embed(self, core: bytes, package: Package, world: str) -> bytes:
         """Return the core module with the world's type in a custom section."""
@@ -156,6 +186,25 @@ class Toolbox:
             started, self._started = self._started, None
             if started is not None and started.generation == self._supervisor.generation:
                 self._supervisor.drop(started)
+
+    def _bindings(self, function: str, title: str, package: Package, world: str) -> dict[str, bytes]:
+        files = self._of_world(f"gives no {title} bindings", function, package, world)
+        return {name: _from_blob(content) for name, content in files}
+
+    def _rewritten(self, function: str, package: Package, world: str, *more: Any) -> Files:
+        files = self._of_world("cannot be rewritten", function, package, world, *more)
+        return tuple((path, text) for path, text in files)
+
+    def _of_world(self, failure: str, function: str, package: Package, world: str, *more: Any) -> Any:
+        """Return what a function makes of a world. A generator that gives up traps, with its reason printed."""
+        summary = f"{package.name} {failure}"
+        try:
+            verdict, value = self._call(function, _target(package, world), *more)
+        except GuestTrap as error:
+            raise wit_error(f"{summary}: {panic(error)}", [], {}) from error
+        if verdict == "err":
+            raise wit_error(f"{summary}:", value, dict(package.files))
+        return value
 
     def _bytes(self, summary: str, function: str, *arguments: Any) -> bytes:
         return _from_blob(self._checked(summary, function, *arguments))

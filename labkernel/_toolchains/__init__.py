@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from labkernel._toolchains.base import Artifact, Context, Native, Options, Snippet, Toolchain, ToolStatus
+from labkernel._toolchains.base import (
+    RUNTIME,
+    Artifact,
+    Context,
+    Native,
+    Options,
+    Runtime,
+    Snippet,
+    Toolchain,
+    ToolStatus,
+)
 from labkernel._toolchains.registry import get, language_of_file, languages, native, toolchains
 from labkernel._toolchains.zig import zig_binary
 
 __all__ = [
+    "RUNTIME",
     "Artifact",
     "Context",
     "Native",
     "Options",
+    "Runtime",
     "Snippet",
     "ToolStatus",
     "Toolchain",

@@ -5,6 +5,21 @@ A toolchain turns a `Snippet` and a world into an `Artifact`; it finds its tools
 prepares them and writes the starter cell. What it needs from the lab reaches it as a `Context`. Third
 parties add a language by an entry point in the group `labkernel.languages` that names a subclass of
 `Toolchain`. This module knows no language, no notebook and no engine.
+
+Two shapes of an artifact
+-------------------------
+*Its own component*: `Artifact(wasm)`. The bytes hold everything; what is compiled is what is deployed.
+
+*A runtime and supplies*: `Artifact(runtime=context.runtime(key, make), supplies=Supplies(env=(("NAME",
+text),)))`. For languages whose component is an interpreter that takes seconds to make. The runtime is made
+once for each key (world, versions of tools, the loader's own text: everything but the snippet), lies in the
+cache under the kind `runtime`, and its machine code beside it, so an edit reads, hashes and compiles none of
+its megabytes. Whatever changes with the snippet goes into the supplies: environment variables (no NUL in
+them, and of a few megabytes at most) and read-only folders, which the lab adds at every start. They are no
+grant and no card shows them; the runtime takes them out of what the guest's code sees of its environment.
+The build's digest covers both, so an instance starts anew after an edit; its machine code is found by the
+runtime's digest alone. A development build cannot be saved as a file: `--release` is for that, and it should
+behave the same.
 """
 
 from __future__ import annotations
@@ -14,12 +29,13 @@ import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from labkernel._cache import Cache
+from labkernel._capability import Supplies
 from labkernel._errors import Diagnostic, ToolchainMissing, UsageError
 from labkernel._wit import Function, Package, World
 
@@ -31,7 +47,9 @@ __all__ = [
     "Native",
     "Options",
     "Progress",
+    "Runtime",
     "Snippet",
+    "Supplies",
     "ToolStatus",
     "Toolbox",
     "Toolchain",
@@ -42,6 +60,8 @@ __all__ = [
 Form: TypeAlias = Literal["development", "release"]
 Progress: TypeAlias = Callable[[str], None]
 
+#: The kind of cache entries that hold runtimes.
+RUNTIME: Final = "runtime"
 #: The optimization levels that every language understands.
 LEVELS = ("0", "1", "2", "3", "s")
 
@@ -83,16 +103,30 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
-    """A built component. `phases` are nanoseconds by phase; `commands` can be pasted into a shell."""
+class Runtime:
+    """A component in the cache that reads a snippet when it starts: its cache key, sha256 and bytes."""
 
-    wasm: bytes
+    key: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A built component: `wasm`, or a `runtime` with the `supplies` it is started with.
+
+    `phases` are nanoseconds by phase; `commands` can be pasted into a shell.
+    """
+
+    wasm: bytes = b""
     phases: Mapping[str, int] = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
     form: Form = "development"
     commands: tuple[str, ...] = ()
     tool_versions: Mapping[str, str] = field(default_factory=dict)
     raw: str = ""
+    runtime: Runtime | None = None
+    supplies: Supplies = field(default_factory=Supplies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +170,32 @@ class Toolbox(Protocol):
         """Return generated files by name."""
         ...
 
+    def bindings_cpp(self, package: Package, world: str) -> dict[str, bytes]:
+        """Return generated files by name."""
+        ...
+
+    def bindings_go(self, package: Package, world: str) -> dict[str, bytes]:
+        """Return generated files by path."""
+        ...
+
+    def bindings_rust(self, package: Package, world: str) -> dict[str, bytes]:
+        """Return generated files by name, to be read."""
+        ...
+
+    def go_package(self) -> dict[str, str]:
+        """Return the sources of the module that generated Go code imports, by path."""
+        ...
+
+    def for_js(self, package: Package, world: str) -> tuple[tuple[str, str], ...]:
+        """Return the package's files with the world's own types in an interface."""
+        ...
+
+    def extend_world(
+        self, package: Package, world: str, imports: Sequence[str]
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the package's files with imports added to the world."""
+        ...
+
     def componentize(self, core: bytes, package: Package | None, world: str | None) -> bytes:
         """Return the component of a core module."""
         ...
@@ -170,6 +230,23 @@ class Context:
         if self.supervisor is None:
             raise ToolchainMissing("wasmtime", language=language, how="pip install wasmtime")
         return self.supervisor
+
+    def runtime(self, key: str, make: Callable[[], bytes]) -> Runtime:
+        """Return the runtime of this key, made by `make` where there is none; two kernels make it once."""
+        found = self.find_runtime(key)
+        if found is None:
+            with self.cache.building(RUNTIME, key):
+                found = self.find_runtime(key)
+                if found is None:
+                    self.cache.put(RUNTIME, key, make())
+                    found = self.find_runtime(key)
+        assert found is not None
+        return found
+
+    def find_runtime(self, key: str) -> Runtime | None:
+        """Return the runtime of this key, or `None` where it has yet to be made."""
+        digest = self.cache.digest(RUNTIME, key)
+        return Runtime(key, digest, self.cache.path(RUNTIME, key).stat().st_size) if digest else None
 
     @contextlib.contextmanager
     def build_folder(self, *, keep: bool = False) -> Iterator[Path]:
@@ -215,8 +292,8 @@ class Toolchain(ABC):
         """Build a snippet for a world; raise `CompileError`, `ToolchainMissing` or `UsageError`."""
 
     @abstractmethod
-    def starter(self, package: Package | None, world: World | None) -> str:
-        """Return a cell that builds as it stands."""
+    def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
+        """Return a cell that builds as it stands. Some languages need the toolbox of a `context` for it."""
 
     def signature_hint(self, function: Function, world: World) -> str:
         """Return how the language declares a function of the world."""

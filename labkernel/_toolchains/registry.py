@@ -21,13 +21,17 @@ _BUILT_IN: Final = {"rust": "rust:Rust", "c": "c:C", "wat": "wat:Wat"}
 
 
 @functools.cache
+def _built_in(language: str) -> Toolchain:
+    module, _, name = _BUILT_IN[language].partition(":")
+    kind = getattr(importlib.import_module(f"labkernel._toolchains.{module}"), name)
+    made: Toolchain = kind()
+    return made
+
+
+@functools.cache
 def toolchains() -> dict[str, Toolchain]:
     """Return every toolchain by language. One of another package that does not load is left out."""
-    found: dict[str, Toolchain] = {}
-    for language, place in _BUILT_IN.items():
-        module, _, name = place.partition(":")
-        kind = getattr(importlib.import_module(f"labkernel._toolchains.{module}"), name)
-        found[language] = kind()
+    found = {language: _built_in(language) for language in _BUILT_IN}
     for entry in metadata.entry_points(group=GROUP):
         try:
             toolchain = entry.load()()
@@ -46,6 +50,8 @@ def languages() -> tuple[str, ...]:
 def get(language: str) -> Toolchain:
     """Return the toolchain of a language by its name or an alias; raise `UsageError` for an unknown one."""
     wanted = language.lower()
+    if wanted in _BUILT_IN:
+        return _built_in(wanted)
     for name, toolchain in toolchains().items():
         if wanted == name or wanted in toolchain.aliases:
             return toolchain

@@ -109,7 +109,8 @@ class C(Toolchain):
     def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
         """Return a cell with every function the world asks for."""
         if package is None or world is None or context is None:
-            return "// Write the functions that the world asks for.\n"
+            wanted = [f"// {function.text}\n" for function in world.functions()] if world else []
+            return "".join(["// Write the functions that the world asks for:\n", *wanted])
         return starter(self._header(package, world, context))
 
     def bindings(self, package: Package, world: World, context: Context) -> dict[str, str]:

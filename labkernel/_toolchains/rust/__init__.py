@@ -7,15 +7,18 @@ and reads its messages. This module knows no notebook.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from labkernel._cache import Cache
+from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError, LabError, ToolchainMissing, UsageError, did_you_mean
 from labkernel._toolchains.base import (
     Artifact,
     Context,
+    Native,
     Options,
     Snippet,
     Toolchain,
@@ -24,9 +27,10 @@ from labkernel._toolchains.base import (
 )
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
-from labkernel._toolchains.rust import tools
+from labkernel._toolchains.rust import prebuilt, tools
 from labkernel._toolchains.rust.diagnostics import Reader, raw_text
 from labkernel._toolchains.rust.names import RustWorld
+from labkernel._toolchains.rust.native import main_function
 from labkernel._toolchains.rust.reads import refuse_reads
 from labkernel._toolchains.rust.scaffold import Scaffold, scaffold
 from labkernel._toolchains.rust.source import Cell
@@ -69,7 +73,7 @@ class Rust(Toolchain):
         rows = {
             "rustc": (tools.HOW_RUST, "compiles Rust cells", 3.0),
             f"rust target {tools.TARGET}": (setup, "Rust's standard library for WebAssembly", 0.5),
-            "wit-bindgen for Rust": (setup, "bindings of a world for Rust", 2.0),
+            "wit-bindgen for Rust": (setup, "bindings of a world for Rust", 1.0),
         }
         versions: dict[str, str | None] = dict.fromkeys(rows)
         note = ""
@@ -78,7 +82,9 @@ class Rust(Toolchain):
             versions["rustc"] = release = rustc.version(cache)
             tools.check_minimum(rustc, cache)
             versions[f"rust target {tools.TARGET}"] = release if rustc.has_target else None
-            versions["wit-bindgen for Rust"] = tools.WIT_BINDGEN if tools.find_prelude(rustc, cache) else None
+            versions["wit-bindgen for Rust"] = (
+                prebuilt.WIT_BINDGEN if prebuilt.find_prebuilt(rustc, cache) else None
+            )
         except (LabError, OSError) as error:
             note = str(error)
         return [ToolStatus(t, versions[t], what, how, "rust", note, m) for t, (how, what, m) in rows.items()]
@@ -90,8 +96,8 @@ class Rust(Toolchain):
         if not rustc.has_target:
             context.progress(f"adding the Rust target {tools.TARGET}")
             tools.add_target(rustc)
-        context.progress("wit-bindgen for Rust: building, about 2 minutes the first time")
-        tools.build_prelude(rustc, context.cache, context.progress, offline=False)
+        context.progress("wit-bindgen for Rust: about 1 minute, once on this machine")
+        prebuilt.build_prebuilt(rustc, context.cache, context.progress, offline=False)
 
     def build(
         self,
@@ -106,46 +112,79 @@ class Rust(Toolchain):
             raise UsageError("A Rust cell needs a world: give one with --world, or write it in a %%wit cell.")
         if options.deps:
             raise UsageError(f"--dep {options.deps[0]}: dependencies of Rust cells are not supported yet.")
-        rustc, prelude = self._tools(options, context)
+        rustc, built = self._tools(options, context)
         cell = Cell(snippet.text.removeprefix("\ufeff"))
         bound = RustWorld(world, package)
-        name = re.sub(r"\W", "_", snippet.name) or "cell"
+        name = _file_stem(snippet.name)
         refuse_reads(cell, f"{name}.rs", [file for file, _ in snippet.files])
         _refuse_async(bound)
         crate = scaffold(cell, bound, f"{name}.rs")
         with context.build_folder(keep=options.verbose) as folder:
             _write(folder, name, crate, snippet, package)
-            done = run(
-                _command(rustc, prelude, options), cwd=folder, language="rust",
-                env={"CARGO_MANIFEST_DIR": str(folder), "TMPDIR": str(folder), "HOME": str(folder)},
-                limits=Limits(timeout_s=options.timeout_s), how=tools.HOW_RUST,
-                confinement=Confinement((rustc.sysroot, prelude.folder), (folder,)),
-            )  # fmt: skip
+            command = _command(rustc, built, options)
+            done = _compile(command, rustc, built, folder, Limits(timeout_s=options.timeout_s))
             reader = Reader(cell, bound, crate, [f"{name}.rs", *(n for n, _ in snippet.files)], ROOT_FILE)
             wasm = _result(done, folder / "cell.wasm", reader)
         stderr = done.err.decode(errors="replace")
         return Artifact(
             wasm, {"compile": done.ns}, reader.diagnostics(stderr), options.form, (done.command,),
-            {"rustc": rustc.version(context.cache), "wit-bindgen": tools.WIT_BINDGEN}, raw_text(stderr),
+            {"rustc": rustc.version(context.cache), "wit-bindgen": prebuilt.WIT_BINDGEN}, raw_text(stderr),
         )  # fmt: skip
 
-    def _tools(self, options: Options, context: Context) -> tuple[tools.Rustc, tools.Prelude]:
+    def _tools(self, options: Options, context: Context) -> tuple[tools.Rustc, prebuilt.Prebuilt]:
         rustc = tools.find_rustc()
         if not rustc.has_target:
             raise ToolchainMissing(f"The Rust target {tools.TARGET}", language="rust", how=tools.HOW_SETUP)
-        prelude = tools.find_prelude(rustc, context.cache)
-        if prelude is None:
-            context.progress("wit-bindgen for Rust: building, about 2 minutes, once on this machine")
-            prelude = tools.build_prelude(rustc, context.cache, context.progress, offline=options.offline)
-        return rustc, prelude
+        built = prebuilt.find_prebuilt(rustc, context.cache)
+        if built is None:
+            context.progress("wit-bindgen for Rust: building, about 1 minute, once on this machine")
+            built = prebuilt.build_prebuilt(rustc, context.cache, context.progress, offline=options.offline)
+        return rustc, built
 
-    def starter(self, package: Package | None, world: World | None) -> str:
+    def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
         """Return a cell with every function the world asks for."""
         return starter(RustWorld(world, package)) if world else "fn main() {}\n"
 
     def signature_hint(self, function: Function, world: World) -> str:
         """Return `fn name(param: Type) -> Type`."""
         return RustWorld(world).signature(function)
+
+    def native(
+        self, text: str, package: Package, world: World, function: Function, args: list[Any], context: Context
+    ) -> Native | None:
+        """Return the cell compiled for this machine, or `None` where the cell brings its own bindings."""
+        rustc, built = self._tools(Options(), context)
+        bound, cell = RustWorld(world, package), Cell(text.removeprefix("\ufeff"))
+        refuse_reads(cell, "cell.rs", ())
+        crate = scaffold(cell, bound, "cell.rs")
+        if not crate.target:
+            return None
+        main = main_function(crate, bound, function, args)
+        key = key_of(
+            "native rust 1", rustc.identity, text, list(map(list, package.files)), world.full_name, main
+        )
+        with context.cache.folder("baseline", key) as (folder, is_new):
+            if is_new:
+                context.progress("compiling the cell for this machine")
+                crate = replace(crate, root=crate.root + main)
+                with context.build_folder() as work:
+                    _write(work, "cell", crate, Snippet("rust", text), package)
+                    done = _compile(_native_command(rustc, built), rustc, built, work, Limits())
+                    if done.code != 0:
+                        raise CompileError(
+                            "The cell does not compile for this machine.", language="rust",
+                            raw=raw_text(done.err.decode(errors="replace")),
+                        )  # fmt: skip
+                    shutil.copy2(work / "program", folder / "program")
+        return Native(
+            context.cache.path("baseline", key) / "program", "the same Rust, compiled for this machine"
+        )
+
+
+def _file_stem(name: str) -> str:
+    """Return the name of the cell's file, which compiler and panics show; two names are the crate's own."""
+    stem = re.sub(r"\W", "_", name) or "cell"
+    return f"{stem}_cell" if f"{stem}.rs" in (ROOT_FILE, "bindings.rs") else stem
 
 
 def _refuse_async(world: RustWorld) -> None:
@@ -158,7 +197,7 @@ def _refuse_async(world: RustWorld) -> None:
                 )
 
 
-def _command(rustc: tools.Rustc, prelude: tools.Prelude, options: Options) -> list[str]:
+def _command(rustc: tools.Rustc, built: prebuilt.Prebuilt, options: Options) -> list[str]:
     level = options.opt or ("3" if options.release else "s")
     form = [flag.format(level) for flag in _FORMS[options.release]]
     for flag in options.flags:
@@ -178,15 +217,33 @@ def _command(rustc: tools.Rustc, prelude: tools.Prelude, options: Options) -> li
     edition = [] if any(f.startswith("--edition") for f in flags) else ["--edition", "2024"]
     return [
         str(rustc.path), "--target", tools.TARGET, "--crate-type", "cdylib", "--crate-name", "cell", *edition,
-        *prelude.arguments(), "-Cpanic=abort", "-Cstrip=symbols", *form, *flags, "--error-format=json",
+        *built.arguments(), "-Cpanic=abort", "-Cstrip=symbols", *form, *flags, "--error-format=json",
         "-o", "cell.wasm", ROOT_FILE,
     ]  # fmt: skip
+
+
+def _native_command(rustc: tools.Rustc, built: prebuilt.Prebuilt) -> list[str]:
+    return [
+        str(rustc.path), "--crate-type", "bin", "--crate-name", "cell", "--edition", "2024",
+        *built.arguments(is_native=True), "-Cpanic=abort", "-Cstrip=symbols", "-Copt-level=3", "-Awarnings",
+        "--error-format=json", "-o", "program", ROOT_FILE,
+    ]  # fmt: skip
+
+
+def _compile(
+    command: list[str], rustc: tools.Rustc, built: prebuilt.Prebuilt, folder: Path, limits: Limits
+) -> Finished:
+    return run(
+        command, cwd=folder, language="rust", limits=limits, how=tools.HOW_RUST,
+        env={"CARGO_MANIFEST_DIR": str(folder), "TMPDIR": str(folder), "HOME": str(folder)},
+        confinement=Confinement((rustc.sysroot, built.folder), (folder,)),
+    )  # fmt: skip
 
 
 def _write(folder: Path, name: str, crate: Scaffold, snippet: Snippet, package: Package) -> None:
     files = {ROOT_FILE: crate.root, f"{name}.rs": crate.cell, **dict(crate.files)}
     for file, text in snippet.files:
-        if check_file_name(file) in files:
+        if check_file_name(file) in files or file.startswith("wit/"):
             raise UsageError(
                 f"The file name {file!r} is taken by the build itself; give the file another name."
             )

@@ -181,6 +181,10 @@ class RustWorld:
             return camel(name)
         return f"{'crate::' if absolute else ''}{self.owner_path(owner)}{camel(name)}"
 
+    def path(self, wit_type: RecordType | VariantType | EnumType | FlagsType) -> str:
+        """Return the full path of a named type."""
+        return self._named(wit_type.name, wit_type.owner, True)
+
     def is_visible(self, name: str) -> bool:
         """Whether a cell can use a type's name without a path."""
         return name in self._visible

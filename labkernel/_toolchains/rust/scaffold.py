@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labkernel._toolchains.rust.names import RustWorld, camel, ident
-from labkernel._toolchains.rust.source import Cell, MacroCall, blank, position
+from labkernel._toolchains.rust.source import Cell, MacroCall, blank, mask, position
 from labkernel._wit import Function, Interface
 
 __all__ = ["COMPONENT", "Scaffold", "scaffold"]
@@ -28,7 +28,7 @@ _OPTION: Final = re.compile(r"\b(\w+)\s*(?=[:,}\s]|$)")
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """The files of the crate, and what the lines of the root stand for.
+    """The files of the crate, what the root's lines stand for, and the type that is exported (`target`).
 
     `functions` maps a line of the root to the function and the trait's key it serves; `origins` maps a line
     of the root to the cell's line it was taken from.
@@ -39,6 +39,7 @@ class Scaffold:
     files: tuple[tuple[str, str], ...] = ()
     functions: dict[int, tuple[str, Function]] = field(default_factory=dict)
     origins: dict[int, int] = field(default_factory=dict)
+    target: str = ""
 
 
 class _Root:
@@ -70,8 +71,8 @@ def scaffold(cell: Cell, world: RustWorld, cell_file: str) -> Scaffold:
         return Scaffold("\n".join(root.lines) + "\n", text, (), {}, root.origins)
     _add_names(root, cell, world)
     root.add(f'include!("{cell_file}");')
-    _add_exports(root, cell, world)
-    return Scaffold("\n".join(root.lines) + "\n", text, files, root.functions, root.origins)
+    target = _add_exports(root, cell, world)
+    return Scaffold("\n".join(root.lines) + "\n", text, files, root.functions, root.origins, target)
 
 
 def generate_call(world: RustWorld, *, public: bool = False) -> str:
@@ -90,8 +91,10 @@ def _hoist(cell: Cell, root: _Root) -> str:
             root.add(line.rstrip("\r"))
             root.origins[len(root.lines)] = first + offset
         text = blank(text, start, end)
-    text = re.sub(r"^(\s*)//!", r"\1// ", text, flags=re.MULTILINE)
-    return re.sub(r"\A(\s*)/\*!", r"\1/* ", text)
+    code = re.search(r"\S", mask(text))
+    head = text[: code.start()] if code else text
+    head = re.sub(r"^(\s*)//!", r"\1// ", head, flags=re.MULTILINE)
+    return re.sub(r"^(\s*)/\*!", r"\1/* ", head, flags=re.MULTILINE) + text[len(head) :]
 
 
 def _replace_bindings(text: str, cell: Cell, own: list[MacroCall]) -> tuple[str, bool]:
@@ -188,10 +191,13 @@ def _add_types(root: _Root, cell: Cell, world: RustWorld, interface: Interface) 
         root.add(f"#[allow(unused_imports)] use crate::{module}::{{{', '.join(used)}}};")
 
 
-def _add_exports(root: _Root, cell: Cell, world: RustWorld) -> None:
-    """Write the impls that the cell leaves to free functions, the type they are for, and the export."""
+def _add_exports(root: _Root, cell: Cell, world: RustWorld) -> str:
+    """Write the impls that the cell leaves to free functions, and the export; return the type they are for."""
     owners = {key: i.type for i in cell.impls for key in [_key_of(i.trait, cell, world)] if key is not None}
-    macro = next((m for m in cell.macros if m.name == "export" or m.name.startswith("export_")), None)
+    exports = [
+        m for m in cell.macros if re.match(r"export(_\w+)?$", m.name) and m.name not in cell.own_macros
+    ]
+    macro = next(iter(exports), None)
     given = re.match(r"\s*((?:\w+\s*::\s*)*\w+)", cell.masked[macro.inside : macro.end]) if macro else None
     types = set(owners.values())
     if given is not None:
@@ -208,6 +214,7 @@ def _add_exports(root: _Root, cell: Cell, world: RustWorld) -> None:
     if macro is None and world.required():
         within = f" with_types_in {world.prefix.removesuffix('::')}" if world.prefix else ""
         root.add(f"{world.prefix}export!({target}{within});")
+    return target
 
 
 def _key_of(trait: str, cell: Cell, world: RustWorld) -> str | None:

@@ -92,7 +92,7 @@ class Wat(Toolchain):
         phases["componentize"] = time.perf_counter_ns() - started
         return wasm
 
-    def starter(self, package: Package | None, world: World | None) -> str:
+    def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
         """Return a core module with the world's exports, or an empty component without a world."""
         return starter(world) if world else "(component)\n"
 
