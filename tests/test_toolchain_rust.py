@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -587,3 +589,53 @@ def test_the_scan_sees_through_comments_and_strings() -> None:
     cell = Cell(text)
     assert len(mask(text)) == len(text)
     assert list(cell.functions) == ["y", "w"]
+
+
+@pytest.mark.parametrize(("function", "args", "printed"), [
+    ("nested", [[["é\"\n"]]], 'Some(Some("é\\"\\n"))'),
+    ("shapes", [["round", [[1, -2], 0.5]]], "Shape::Round(Circle { center: Point { x: 1, y: -2 }, radius: 0.5 })"),
+    ("perm", [["read"]], "Perms(READ | EXEC)"),
+    ("bytes", [b"abc"], "[99, 98, 97]"),
+    ("match", [2, 3], "5"),
+    ("answer", [["ok", 1]], "Ok(2)"),
+    ("nothing", [], "()"),
+])  # fmt: skip
+def test_the_same_cell_as_a_native_program(
+    kit: Kit, rust: Rust, require: Require, function: str, args: list[object], printed: str
+) -> None:
+    """The program calls the function with the values and prints the answer."""
+    require("a C linker", shutil.which("cc"))
+    package, world = kit.world(AWKWARD)
+    wanted = next(f for f in world.functions() if f.name == function)
+    made = rust.native(AWKWARD_CELL, package, world, wanted, args, kit.context)
+    assert made is not None
+    done = subprocess.run([made.program], capture_output=True, text=True, check=True, timeout=10)
+    assert done.stdout == printed + "\n"
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_is_a_native_program_but_one(kit: Kit, rust: Rust, require: Require, name: str) -> None:
+    """A cell that keeps its bindings in a module of its own has none."""
+    require("a C linker", shutil.which("cc"))
+    package, world = kit.world(FAAS)
+    made = rust.native(FORMS[name], package, world, next(world.functions()), [EVENT], kit.context)
+    assert (made is None) == (name == "bindings in a module of its own")
+    if made is not None:
+        done = subprocess.run([made.program], capture_output=True, text=True, check=True, timeout=10)
+        assert done.stdout == "Err(HandlerError::Unsupported(EventType::ObjectRemoved))\n"
+
+
+def test_the_names_of_the_build_itself_are_no_trouble(kit: Kit, rust: Rust) -> None:
+    """A build may be called as the crate's own files are."""
+    package, world = kit.world(FAAS)
+    for name in ("labkernel_root", "bindings", "wit", "cell", "größe", "a-b c"):
+        made = rust.build(Snippet("rust", BARE, (), name), package, world, Options(), kit.context)
+        assert made.diagnostics == ()
+
+
+def test_text_that_looks_like_docs_stays(kit: Kit, rust: Rust) -> None:
+    """Only inner docs at the cell's start are turned into comments."""
+    cell = '/*! what */\n//! and\nconst T: &str = "\n//! x";\n' + BARE.replace(
+        "Ok(())", 'if T == "\\n//! x" { Ok(()) } else { Err(HandlerError::Unknown) }'
+    )
+    assert kit.start(kit.build(rust, cell, FAAS).wasm)("handle", ADDED) == ["ok", None]

@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=0, help="the generator's seed")
     bench = add("bench", _bench, "Run the benchmark suite of a source tree.")
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="arguments of the suite")
+    prebuild = add("prebuild", _prebuild, "Build the lessons' components into a folder for a wheel to carry.")
+    prebuild.add_argument("folder", help="the folder, such as prebuilt")
     return parser
 
 
@@ -149,6 +151,17 @@ def _run(given: argparse.Namespace) -> int:
             return 0
         print(card_of(result).text())
         return 1 if result.error else 0
+
+
+def _prebuild(given: argparse.Namespace) -> int:
+    from labkernel._cli import demo
+
+    with _with_lab() as lab:
+        for lesson in sorted(lessons().glob("*.ipynb")):
+            demo.build_cells(lesson, lab)
+        count = lab.builder.export(Path(given.folder))
+    print(f"{count} files in {given.folder}")
+    return 0
 
 
 def _bench(given: argparse.Namespace) -> int:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["run_notebook"]
+from labkernel._lab import Lab
+
+__all__ = ["build_cells", "run_notebook"]
 
 Say = Callable[[str], None]
 
@@ -44,6 +46,26 @@ def run_notebook(path: Path, *, say: Say, timeout_s: int = 600) -> int:
     say(f"Running {path.name} in a kernel of its own.")
     client.execute()
     return teller.failed
+
+
+def build_cells(path: Path, lab: Lab) -> None:
+    """Do what a notebook's `%%wit` and `%%wasm` cells do, and nothing else; cells meant to fail are left out."""
+    import nbformat
+
+    from labkernel._magics.line import parse_line
+    from labkernel._magics.parsers import WASM, WIT
+
+    for cell in nbformat.read(path, as_version=4).cells:
+        first, _, body = str(cell.source).partition("\n")
+        if cell.cell_type != "code" or "raises-exception" in cell.metadata.get("tags", ()):
+            continue
+        if first.startswith("%%wit "):
+            lab.wit(body, name=parse_line(WIT, first.removeprefix("%%wit")).words[0])
+        elif first.startswith("%%wasm "):
+            line = parse_line(WASM, first.removeprefix("%%wasm"))
+            lab.build(
+                line.words[0], body, name=line.words[1], world=line.world, release=line.release, opt=line.opt
+            )
 
 
 class _Teller:

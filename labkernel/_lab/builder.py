@@ -68,6 +68,7 @@ class Builder:
         self.cache, self.tools, self.code, self.toolbox = cache, tools, code, toolbox
         self.progress = progress
         self.sources = Sources(cache)
+        self._asked: dict[tuple[str, str], None] = {}
         self._toolbox_key = ""
 
     # ------------------------------------------------------------------------------------------- the toolbox
@@ -107,6 +108,7 @@ class Builder:
         """Return a resolved package; raises `WitError`, or `ToolchainMissing` where there is no toolbox."""
         parts = [text, [sorted(dep.items()) for dep in deps]]
         source = key_of("wit", *parts)
+        self._asked["wit", source] = None
         try:
             toolbox = self.ready_toolbox()
         except ToolchainMissing:
@@ -124,6 +126,10 @@ class Builder:
             self.sources.remember(source, key)
         return found
 
+    def export(self, folder: Path) -> int:
+        """Copy what was resolved and built so far into a folder that a wheel carries; return how many files."""
+        return self.sources.export(folder, self._asked)
+
     def _cached_package(self, key: str) -> Package | None:
         try:
             data = self.cache.read("wit", key, ".json")
@@ -140,6 +146,7 @@ class Builder:
         Raises `CompileError`, `ToolchainMissing` or `WitError`.
         """
         toolchain = toolchains.get(request.snippet.language)
+        self._asked["component", key_of("component", *request.source())] = None
         key = key_of("component", toolchain.versions(), self._toolbox_version(), *request.source())
         found = None if request.force else self._find(request, key)
         if found:

@@ -8,6 +8,7 @@ is also remembered under the key of its source. Wheels carry a folder of the les
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -26,8 +27,8 @@ _SUFFIXES: Final = ("", ".json")
 class Sources:
     """From the key of a source to the key of the cache entry that was made of it."""
 
-    def __init__(self, cache: Cache, folder: Path = FOLDER) -> None:
-        self._cache, self._folder = cache, folder
+    def __init__(self, cache: Cache, folder: Path | None = None) -> None:
+        self._cache, self._folder = cache, folder or FOLDER
 
     def remember(self, source: str, key: str) -> None:
         """Remember that the entry `key` was made of `source`."""
@@ -56,6 +57,13 @@ class Sources:
             for suffix in _SUFFIXES if key else ():
                 data = self._cache.read(kind, str(key), suffix)
                 if data is not None:
+                    data = _without_paths(data) if suffix == ".json" else data
                     (folder / f"{kind}-{source}{suffix or '.wasm'}").write_bytes(data)
                     count += 1
         return count
+
+
+def _without_paths(facts: bytes) -> bytes:
+    """Return a record without what only means something on the machine that made it."""
+    kept = {name: value for name, value in json.loads(facts).items() if name not in ("commands", "raw")}
+    return json.dumps({**kept, "commands": [], "raw": ""} if "digest" in kept else kept).encode()

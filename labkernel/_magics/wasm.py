@@ -47,7 +47,7 @@ class WasmMagics(LabMagics):
             "flags": tuple(parsed.flag),
             "deps": tuple(parsed.dep),
             "offline": parsed.offline,
-            "engine": parsed.engine,
+            "engine": parsed.engine or "",
         }
         if parsed.timeout:
             options["timeout_s"] = parse_duration(parsed.timeout)

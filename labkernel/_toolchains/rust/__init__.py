@@ -159,7 +159,7 @@ class Rust(Toolchain):
         crate = scaffold(cell, bound, "cell.rs")
         if not crate.target:
             return None
-        main = main_function(crate, bound, function, args)
+        main = main_function(crate, RustWorld(world, package, prefix=crate.prefix), function, args)
         key = key_of(
             "native rust 1", rustc.identity, text, list(map(list, package.files)), world.full_name, main
         )

@@ -96,6 +96,7 @@ class RustWorld:
 
     def __init__(self, world: World, package: Package | None = None, *, prefix: str = "") -> None:
         self.world = world
+        self.package = package
         self.prefix = prefix
         self._versions = _versions(world, package)
         self._exported = {item.name for item in world.exports if isinstance(item, Interface)}

@@ -79,7 +79,14 @@ def _build(rustc: Rustc, host: str, work: Path, progress: Callable[[str], None],
     for name in _FILES:
         (work / name).write_bytes(_text(name))
     targets = [part for target in (TARGET, host) for part in ("--target", target)]
-    command = [find_cargo(rustc), "build", "--release", *targets, "--locked", "--ignore-rust-version"]
+    command: list[str | Path] = [
+        find_cargo(rustc),
+        "build",
+        "--release",
+        *targets,
+        "--locked",
+        "--ignore-rust-version",
+    ]
     env = {
         "RUSTC": str(rustc.path), "CARGO_TARGET_DIR": str(work / "out"), "CARGO_TERM_COLOR": "never",
         "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS": "-Cembed-bitcode=yes", **_linker(host, work),

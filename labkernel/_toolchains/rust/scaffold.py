@@ -28,7 +28,8 @@ _OPTION: Final = re.compile(r"\b(\w+)\s*(?=[:,}\s]|$)")
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """The files of the crate, what the root's lines stand for, and the type that is exported (`target`).
+    """The files of the crate, what the root's lines stand for, the type that is exported (`target`), the module of the
+    bindings (`prefix`).
 
     `functions` maps a line of the root to the function and the trait's key it serves; `origins` maps a line
     of the root to the cell's line it was taken from.
@@ -40,6 +41,7 @@ class Scaffold:
     functions: dict[int, tuple[str, Function]] = field(default_factory=dict)
     origins: dict[int, int] = field(default_factory=dict)
     target: str = ""
+    prefix: str = ""
 
 
 class _Root:
@@ -62,7 +64,7 @@ def scaffold(cell: Cell, world: RustWorld, cell_file: str) -> Scaffold:
     text, brings_bindings = _replace_bindings(text, cell, own)
     files: tuple[tuple[str, str], ...] = ()
     if "bindings" in cell.items and re.search(r"\bmod\s+bindings\s*;", cell.masked):
-        world = RustWorld(world.world, prefix="bindings::")
+        world = RustWorld(world.world, world.package, prefix="bindings::")
         files = (("bindings.rs", generate_call(world, public=True)),)
     elif not brings_bindings:
         root.add(generate_call(world))
@@ -72,7 +74,9 @@ def scaffold(cell: Cell, world: RustWorld, cell_file: str) -> Scaffold:
     _add_names(root, cell, world)
     root.add(f'include!("{cell_file}");')
     target = _add_exports(root, cell, world)
-    return Scaffold("\n".join(root.lines) + "\n", text, files, root.functions, root.origins, target)
+    return Scaffold(
+        "\n".join(root.lines) + "\n", text, files, root.functions, root.origins, target, world.prefix
+    )
 
 
 def generate_call(world: RustWorld, *, public: bool = False) -> str:
