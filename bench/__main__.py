@@ -28,6 +28,7 @@ def main() -> int:
     unknown = [part for part in given.parts if part not in PARTS]
     if unknown:
         parser.error(f"unknown part {unknown[0]!r}; known: {', '.join(PARTS)}")
+    importlib.import_module("labkernel")  # the whole package, before a part stands in for it
     rows = []
     for part in given.parts or PARTS:
         print(f"... {part}", file=sys.stderr, flush=True)

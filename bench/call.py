@@ -28,6 +28,7 @@ if "labkernel" not in sys.modules:
     sys.modules["labkernel"] = package
 
 import wasmtime  # noqa: E402
+from row import Row  # noqa: E402
 from wasmtime import component as peer  # noqa: E402
 
 from labkernel._host import Start, Supervisor  # noqa: E402
@@ -192,6 +193,29 @@ def measure(case: str, rounds: int) -> dict[str, list[float]]:
             for name in order:
                 samples[name].append(per_call_us(*runs[name]))
     return samples
+
+
+def run() -> list[Row]:
+    """Measure both answers, for the suite: ratios round by round, each with its goal."""
+    rows = []
+    for case in EVENTS:
+        found = measure(case, 15)
+        bare, plain = found["bare C call"], found["wasmtime.component.Func.__call__"]
+        ms = tuple(us / 1000 for us in found["notebook and back"])
+        rows += [
+            Row(f"call, lifted and checked ({case})", tuple(found[OURS]), "us", "bare C call", tuple(bare), 3),
+            Row(f"the same ({case})", tuple(found[OURS]), "us", "wasmtime Func.__call__", tuple(plain), 1 / 20),
+            Row(
+                f"cold start ({case})",
+                tuple(found["cold start, host process"]),
+                "us",
+                "wasmtime plain API",
+                tuple(found[PLAIN_COLD]),
+                0.5,
+            ),
+            Row(f"from the notebook and back ({case})", ms, "ms", most=0.3),
+        ]
+    return rows
 
 
 def main() -> None:

@@ -196,6 +196,20 @@ def test_what_is_no_component(lab: Lab, tmp_path: Path, data: bytes, message: st
     assert lab.fire("basics", "double(1)").value == 2
 
 
+@pytest.mark.parametrize(
+    "function",
+    ["(func (result (list string)))", '(func (param "data" (stream u8)) (result (future (result))))'],
+)
+def test_wasi_03_is_refused_by_name(lab: Lab, tmp_path: Path, function: str) -> None:
+    """A component for WASI 0.3 is shown by what it asks for, and refused."""
+    path = tmp_path / "new.wat"
+    path.write_text(f'(component (import "wasi:cli/new@0.3.0" (instance (export "f" {function}))))')
+    with pytest.raises(ComponentError, match=r"wasi:cli/new@0.3.0.*0\.2") as caught:
+        lab.load(path)
+    assert "0.3" in str(caught.value)
+    assert lab.fire("basics", "double(1)").value == 2
+
+
 def test_a_damaged_build_is_refused(lab: Lab, tmp_path: Path) -> None:
     """A truncated component is refused."""
     data = lab.builds["basics"].read()

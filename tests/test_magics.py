@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from worlds import BASICS
@@ -276,3 +277,21 @@ def test_guest_output_is_shown_as_text(shell: Shell) -> None:
     with capture_output() as captured:
         screen.output("stdout", "a\x1b[2Jb\n<script>")
     assert captured.stdout == "a␛[2Jb\n<script>"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%fire modes bits({re", "%fire modes bits({read"),
+        ("%fire modes bits({read, ", "%fire modes bits({read, write"),
+        ("%fire basics dou", "%fire basics double"),
+        ("%fire basics double(1) --se", "%fire basics double(1) --seed"),
+        ("%wasm doc", "%wasm doctor"),
+        ("%%wasm ru", "%%wasm rust"),
+    ],
+)
+def test_tab_in_the_shell(shell: Shell, line: str, expected: str) -> None:
+    """What the Tab key offers completes the line as it stands."""
+    with provisionalcompleter():
+        found = list(shell.shell.Completer.completions(line, len(line)))
+    assert expected in {line[: c.start] + c.text for c in found}

@@ -14,7 +14,7 @@ from labkernel import _setup as setup
 from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache
 from labkernel._errors import ToolchainMissing, UsageError
-from labkernel._toolchains import Artifact, Context, Toolchain, ToolStatus
+from labkernel._toolchains import Artifact, Context, Toolchain, ToolStatus, registry
 
 Require = Callable[[str, object], None]
 
@@ -156,3 +156,27 @@ def test_unknown_language() -> None:
     assert toolchains.get("RS").language == "rust"
     assert toolchains.language_of_file("a.wat") == "wat"
     assert toolchains.language_of_file("a.txt") is None
+
+
+def test_another_package_adds_a_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point names a class; one that does not load, or is none, is left out."""
+
+    class Entry:
+        def __init__(self, made: Any) -> None:
+            self.made = made
+
+        def load(self) -> Any:
+            if isinstance(self.made, Exception):
+                raise self.made
+            return self.made
+
+    entries = [Entry(Broken), Entry(ImportError("gone")), Entry(dict)]
+    monkeypatch.setattr(
+        registry.metadata, "entry_points", lambda group: entries if group == registry.GROUP else []
+    )
+    registry.toolchains.cache_clear()
+    try:
+        assert isinstance(toolchains.get("broken"), Broken)
+        assert "broken" in toolchains.languages()
+    finally:
+        registry.toolchains.cache_clear()

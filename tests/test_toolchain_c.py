@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,42 @@ def test_the_starter_builds_as_it_stands(kit: Kit, c: C, wit: str) -> None:
     if wit is AWKWARD:
         for function, args, _ in AWKWARD_CALLS:
             call(function, *args)
+
+
+@pytest.mark.parametrize(("function", "args", "printed"), [
+    ("nested", [[["é\"\n"]]], "1"),
+    ("nested", [None], "0"),
+    ("shapes", [["round", [[1, -2], 0.5]]], "done"),
+    ("shapes", [["pair", [7, "x"]]], "done"),
+    ("perm", [["read"]], "done"),
+    ("bytes", [b"abc"], "done"),
+    ("points", [[[1, 2], [3, 4]]], "done"),
+    ("word", [[1, "r", [5], b"\x00\xff", -9, "ß"]], "done"),
+    ("match", [2, 3], "5"),
+    ("answer", [["ok", 1]], "1"),
+    ("answer", [["err", "no"]], "0"),
+    ("both", [["ok", None]], "1"),
+    ("nothing", [], "done"),
+])  # fmt: skip
+def test_the_same_cell_as_a_native_program(
+    kit: Kit, c: C, function: str, args: list[object], printed: str
+) -> None:
+    """The program calls the function with the values and prints what it returns."""
+    package, world = kit.world(AWKWARD)
+    wanted = next(f for f in world.functions() if f.name == function)
+    made = c.native(AWKWARD_CELL, package, world, wanted, args, kit.context)
+    assert made is not None
+    done = subprocess.run([made.program], capture_output=True, text=True, check=True, timeout=10)
+    assert done.stdout == printed + "\n"
+
+
+def test_the_handler_as_a_native_program(kit: Kit, c: C) -> None:
+    """The handler's own answer: false for what it does not support."""
+    package, world = kit.world(FAAS)
+    for event, printed in ((EVENT, "0\n"), (ADDED, "1\n")):
+        made = c.native(SHORT, package, world, next(world.functions()), [event], kit.context)
+        assert made is not None
+        assert subprocess.run([made.program], capture_output=True, text=True, check=True).stdout == printed
 
 
 def failure(kit: Kit, c: C, cell: str, wit: str = FAAS, **options: object) -> CompileError:

@@ -22,6 +22,7 @@ from labkernel._host import EngineSettings, Supervisor
 from labkernel._lab.code import MachineCode
 from labkernel._lab.prebuilt import Sources
 from labkernel._lab.records import Build
+from labkernel._sandbox import refuse_other_wasi
 from labkernel._toolbox import Toolbox, build_toolbox, find_toolbox
 from labkernel._wit import Package, World
 
@@ -254,7 +255,9 @@ class Builder:
             raise
 
     def _with_world(self, build: Build) -> Build:
-        return replace(build, component=self.code.loaded(build).world)
+        world = self.code.loaded(build).world
+        refuse_other_wasi(world)
+        return replace(build, component=world)
 
     # ------------------------------------------------------------------------------------- components by path
 

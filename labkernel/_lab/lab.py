@@ -278,7 +278,7 @@ class Lab:
         if world or next(self.worlds.all(), None):
             package, chosen = self.worlds.find(world)
         option = f" --world {world}" if world else ""
-        return f"%%wasm {toolchain.language} {name}{option}\n{toolchain.starter(package, chosen)}"
+        return f"%%wasm {toolchain.language} {name}{option}\n{toolchain.starter(package, chosen, self.builder.context())}"
 
     def bindings(self, language: str, package: Package, world: World) -> dict[str, str]:
         """Return the generated bindings that a snippet of a language sees, by file name.

@@ -12,8 +12,9 @@ from labkernel._lab import Lab
 from labkernel._magics import parsers
 from labkernel._magics.line import MagicParser
 from labkernel._magics.wasm import ACTIONS
+from labkernel._values import suggest
 
-__all__ = ["candidates", "complete_for"]
+__all__ = ["candidates", "complete_for", "wave_candidates"]
 
 _LINE: Final = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%%?(wit|wasm|instantiate|fire|timings)\b(.*)$", re.DOTALL)
 _PARSERS: Final[dict[tuple[str, bool], MagicParser]] = {
@@ -42,6 +43,14 @@ def candidates(line: str, lab: Lab) -> list[str]:
     if current.startswith("-"):
         return sorted(o for o in parser.options if o.startswith(current))
     return [c for c in _values(magic, is_cell, before, parser, lab) if c.startswith(current)]
+
+
+def wave_candidates(text: str, lab: Lab) -> tuple[str, list[str]]:
+    """Return the word a `%fire` call ends with, and what may stand in its place by the function's types."""
+    match = re.match(r"^\s*(?:[\w.]+\s*=\s*)?%?%fire\s+(\S+)\s(.*)$", text, re.DOTALL)
+    if match is None or re.search(r"(^|\s)--?[a-z-]*$", match[2]):
+        return "", []
+    return suggest(match[2], _functions(match[1], lab))
 
 
 def _words(rest: str) -> tuple[list[str], str]:
@@ -96,7 +105,11 @@ def complete_for(shell: InteractiveShell, lab: Lab) -> None:
         return
 
     def matcher(text: str) -> list[str]:
+        """Return what may stand in place of `text`, the word before the cursor as IPython cuts it."""
         line = completer.text_until_cursor or completer.line_buffer
+        prefix, words = wave_candidates(line, lab)
+        if words and prefix.endswith(text):
+            return [word[len(prefix) - len(text) :] for word in words]
         found = candidates(line.rpartition("\n")[2] if not line.lstrip().startswith("%%") else line, lab)
         cut = len(_words(line)[1]) - len(text)
         return [c[cut:] if cut > 0 else c for c in found]

@@ -9,11 +9,11 @@ import shlex
 from typing import Final
 
 from labkernel._capability import Budgets, Grants, Standing, Supplies
-from labkernel._errors import CapabilityDenied
+from labkernel._errors import CapabilityDenied, ComponentError
 from labkernel._host import Start
 from labkernel._wit import Function, Interface, World
 
-__all__ = ["refuse_ungranted", "standings", "start_of", "wasmtime_line"]
+__all__ = ["refuse_other_wasi", "refuse_ungranted", "standings", "start_of", "wasmtime_line"]
 
 #: What to tell when an import that nobody stands behind is called, by the start of its name.
 HOW_TO_GRANT: Final = (
@@ -96,6 +96,24 @@ def _wasi_standing(name: str, interface: str, grants: Grants) -> Standing:
     if interface.startswith("cli/terminal"):
         return Standing(name, "empty", "no terminal")
     return Standing(name, "real", "plumbing of the interfaces above")
+
+
+def refuse_other_wasi(world: World) -> None:
+    """Refuse a component that asks for another WASI than 0.2, by the names of what it asks for.
+
+    Raises `ComponentError`.
+    """
+    other = [name for name in world.imported() if name.startswith("wasi:") and not _is_wasi_02(name)]
+    if other:
+        raise ComponentError(
+            f"The component asks for {', '.join(other)}, expected WASI 0.2: this lab does not run WASI 0.3 yet. "
+            "Build it for a 0.2 world."
+        )
+
+
+def _is_wasi_02(name: str) -> bool:
+    version = name.partition("@")[2]
+    return not version or version.startswith("0.2.")
 
 
 def _count(n: int, what: str) -> str:

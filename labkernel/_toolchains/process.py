@@ -28,7 +28,9 @@ from labkernel._toolchains.confine import Confinement, is_available, restrict_th
 if sys.platform != "win32":
     import resource
 
-__all__ = ["Finished", "Limits", "clean_environment", "find_tool", "run", "shell_line"]
+__all__ = [
+    "Finished", "Limits", "clean_environment", "find_tool", "kill_group", "limit", "open_process", "run", "shell_line",
+]  # fmt: skip
 
 _KEPT: Final = (
     "PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "TMPDIR", "LANG", "LC_ALL",
@@ -115,17 +117,17 @@ def run(
     line = shell_line(command, cwd, env)
     started = time.perf_counter_ns()
     try:
-        process = _start(command, cwd, clean_environment(env, online=online), confinement)
+        process = open_process(command, cwd, clean_environment(env, online=online), confinement)
     except FileNotFoundError as error:
         if not cwd.is_dir():
             raise
         raise ToolchainMissing(Path(command[0]).name, language=language, how=how) from error
     reader = _Reader(process, limits.output_bytes, on_line)
     try:
-        _limit(process.pid, limits)
+        limit(process.pid, limits)
         in_time = reader.wait(limits.timeout_s)
     finally:
-        _kill_group(process)
+        kill_group(process)
         reader.close()
     if not in_time:
         raise CompileError(
@@ -138,12 +140,19 @@ def run(
     return Finished(process.returncode, bytes(reader.out), bytes(reader.err), ns, line, reader.cut)
 
 
-def _start(
-    command: Sequence[str | Path], cwd: Path, env: Mapping[str, str], confinement: Confinement | None
+def open_process(
+    command: Sequence[str | Path],
+    cwd: Path,
+    env: Mapping[str, str],
+    confinement: Confinement | None,
+    *,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
+    """Start a tool in a session of its own, with exactly this environment; whoever asked ends it."""
+
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [str(part) for part in command], cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL,
+            [str(part) for part in command], cwd=cwd, env=dict(env), stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 
@@ -173,14 +182,14 @@ def _start_confined(
     except BaseException:
         thread.join()
         for process in started:
-            _kill_group(process)
+            kill_group(process)
         raise
     if failed:
         raise failed[0]
     return started[0]
 
 
-def _limit(pid: int, limits: Limits) -> None:
+def limit(pid: int, limits: Limits) -> None:
     """Set limits from outside, so that no Python code runs between fork and exec. Linux only."""
     if sys.platform != "linux":
         return
@@ -270,7 +279,7 @@ class _Reader:
             stream.close()
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill the whole group while its leader, dead or alive, still holds the number; then collect it."""
     if sys.platform == "win32":
         process.kill()

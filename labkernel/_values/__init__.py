@@ -9,6 +9,7 @@ from labkernel._values.call import bind, call_text, parse_args, parse_call, spli
 from labkernel._values.objects import Flags, Record, Some, Variant, err, ok
 from labkernel._values.python_in import to_normal
 from labkernel._values.python_out import from_normal
+from labkernel._values.suggest import suggest
 from labkernel._values.wave_in import parse_wave
 from labkernel._values.wave_out import wave
 
@@ -26,6 +27,7 @@ __all__ = [
     "parse_call",
     "parse_wave",
     "split_args",
+    "suggest",
     "to_normal",
     "wave",
 ]

@@ -6,17 +6,19 @@ The bindings of a world are compiled once. This module knows no notebook.
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError, Diagnostic, UsageError, did_you_mean
 from labkernel._toolchains.base import (
     Artifact,
     Context,
+    Native,
     Options,
     Snippet,
     Toolchain,
@@ -27,6 +29,7 @@ from labkernel._toolchains.c import tools
 from labkernel._toolchains.c.diagnostics import Reader
 from labkernel._toolchains.c.header import Header, snake
 from labkernel._toolchains.c.names import declarations
+from labkernel._toolchains.c.native import main_unit
 from labkernel._toolchains.c.source import Source
 from labkernel._toolchains.c.starter import starter
 from labkernel._toolchains.confine import Confinement
@@ -121,6 +124,30 @@ class C(Toolchain):
         """Return the WIT of the function: C's own needs the toolbox."""
         return function.text
 
+    def native(
+        self, text: str, package: Package, world: World, function: Function, args: list[Any], context: Context
+    ) -> Native | None:
+        """Return the cell compiled for this machine by its own compiler, or by zig where it has none."""
+        zig = find_zig("c")
+        bindings = _bindings(zig, package, world, context, Options())
+        stem = snake(world.name)
+        prototype = Header((bindings / f"{stem}.h").read_text(encoding="utf-8"), world).prototype_of(function)
+        if prototype is None:
+            return None
+        main = main_unit(f"{stem}.h", prototype, function, args)
+        key = key_of("native c 1", zig_identity(), text, bindings.name, main)
+        with context.cache.folder("baseline", key) as (folder, is_new):
+            if is_new:
+                context.progress("compiling the cell for this machine")
+                with context.build_folder() as work:
+                    job = _Job.of(Snippet("c", text), bindings, world, work)
+                    (work / "labkernel_main.c").write_text(main, encoding="utf-8")
+                    job.compile_native(zig)
+                    shutil.copy2(work / "program", folder / "program")
+        return Native(
+            context.cache.path("baseline", key) / "program", "the same C, compiled for this machine"
+        )
+
     def _header(self, package: Package, world: World, context: Context) -> Header:
         files = context.needs_toolbox("C").bindings_c(package, world.full_name)
         return Header(files[f"{snake(world.name)}.h"].decode(), world)
@@ -182,6 +209,10 @@ class _Job:
         name = re.sub(r"\W", "_", snippet.name) or "cell"
         stem = snake(world.name)
         header = Header((bindings / f"{stem}.h").read_text(encoding="utf-8"), world)
+        for taken in {f"{name}.c", f"{stem}.h", f"{stem}.c"} & {file for file, _ in snippet.files}:
+            raise UsageError(
+                f"The file name {taken!r} is taken by the build itself; give the file another name."
+            )
         texts = {f"{name}.c": snippet.text.removeprefix("\ufeff"), **dict(snippet.files)}
         sources = {file: Source(text) for file, text in texts.items()}
         units = []
@@ -223,6 +254,21 @@ class _Job:
         done.append(self._run(kit.link_line(zig, objects, "core.wasm"), options, kit))
         self._check(done[-1], self.reader.linker(done[-1].text), "link")
         return (self.folder / "core.wasm").read_bytes(), done
+
+    def compile_native(self, zig: Path) -> None:
+        """Make a program of the units, the bindings and `labkernel_main.c`."""
+        own = shutil.which("cc")
+        generated = str(self.bindings / f"{self.name}.c")
+        # What the bindings import is nowhere; it goes with what is not called.
+        dropped = ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
+        line = [
+            *([own] if own else [str(zig), "cc"]), "-O2", "-s", "-w", *dropped, "-I", str(self.bindings), "-I", ".",
+            *self.units, "labkernel_main.c", generated, "-o", "program", "-lm",
+        ]  # fmt: skip
+        env = {"TMPDIR": str(self.folder), "ZIG_LOCAL_CACHE_DIR": str(self.folder)}
+        done = run(line, cwd=self.folder, language="c", env=env)
+        if done.code != 0:
+            raise CompileError("The cell does not compile for this machine.", language="c", raw=done.text)
 
     def _run(self, line: Sequence[str], options: Options, kit: tools.Kit) -> Finished:
         env: Mapping[str, str] = {

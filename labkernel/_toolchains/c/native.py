@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 from labkernel._toolchains.c.header import Prototype, snake
@@ -35,7 +34,7 @@ _CPP_KEYWORD_TEXT: Final = """
     float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq
     private protected public reflexpr register reinterpret_cast requires return short signed sizeof static
     static_assert static_cast struct switch synchronized template this thread_local throw true try typedef typeid
-    typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+    typename union unsigned using virtual void volatile wchar_t while xor xor_eq ret err stdin stdout stderr
 """
 _KEYWORDS: Final = frozenset(_CPP_KEYWORD_TEXT.split())
 
@@ -49,17 +48,22 @@ def main_unit(header_file: str, prototype: Prototype, function: Function, args: 
         kind, is_pointer = _split(param)
         name = f"a{number}"
         declared.append(f"    static {kind} {name};")
-        if number >= len(args):
+        wit_type = function.params[number].type if number < len(args) else None
+        if wit_type is None:
             given.append(f"&{name}")
-        elif is_pointer and isinstance(function.params[number].type, OptionType):
-            given.append(writer.optional(name, args[number], function.params[number].type))
+        elif is_pointer and isinstance(wit_type, OptionType):
+            given.append(writer.optional(name, args[number], wit_type))
         else:
-            writer.assign(name, args[number], function.params[number].type)
+            writer.assign(name, args[number], wit_type)
             given.append(f"&{name}" if is_pointer else name)
     call = f"{prototype.name}({', '.join(given)})"
-    answer = f'    printf("%d\\n", (int){call});' if _is_number(prototype) else f"    (void){call};\n    puts(\"done\");"
+    answer = (
+        f'    printf("%d\\n", (int){call});'
+        if _is_number(prototype)
+        else f'    (void){call};\n    puts("done");'
+    )
     if prototype.returns == "void":
-        answer = f"    {call};\n    puts(\"done\");"
+        answer = f'    {call};\n    puts("done");'
     body = "\n".join([*declared, *writer.lines, answer])
     return f'#include "{header_file}"\n#include <stdio.h>\n\nint main(void) {{\n{body}\n    return 0;\n}}\n'
 
@@ -165,8 +169,3 @@ def _number(normal: Any, name: str) -> str:
 def _ident(name: str) -> str:
     text = snake(name)
     return text + "_" if text in _KEYWORDS else text
-
-
-def all_names(function: Function) -> Iterator[str]:
-    """Yield the parameters' names."""
-    return (p.name for p in function.params)
