@@ -203,8 +203,12 @@ def run() -> list[Row]:
         bare, plain = found["bare C call"], found["wasmtime.component.Func.__call__"]
         ms = tuple(us / 1000 for us in found["notebook and back"])
         rows += [
-            Row(f"call, lifted and checked ({case})", tuple(found[OURS]), "us", "bare C call", tuple(bare), 3),
-            Row(f"the same ({case})", tuple(found[OURS]), "us", "wasmtime Func.__call__", tuple(plain), 1 / 20),
+            Row(
+                f"call, lifted and checked ({case})", tuple(found[OURS]), "us", "bare C call", tuple(bare), 3
+            ),
+            Row(
+                f"the same ({case})", tuple(found[OURS]), "us", "wasmtime Func.__call__", tuple(plain), 1 / 20
+            ),
             Row(
                 f"cold start ({case})",
                 tuple(found["cold start, host process"]),

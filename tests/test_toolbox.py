@@ -591,10 +591,14 @@ def test_the_toolbox_survives_its_host_process(toolbox: Toolbox, supervisor: Sup
     assert toolbox.resolve(FAAS) == before
 
 
-def test_damaged_machine_code_is_made_again(toolbox: Toolbox, supervisor: Supervisor, tmp_path: Path) -> None:
+def test_damaged_machine_code_is_made_again(
+    toolbox: Toolbox, supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A flipped bit in the cache costs a compilation, never an answer."""
+    wasm = find_toolbox()
+    monkeypatch.setenv("LABKERNEL_CACHE", str(tmp_path))
     cache = Cache(tmp_path)
-    first = Toolbox(supervisor, cache, wasm=find_toolbox())
+    first = Toolbox(supervisor, cache, wasm=wasm)
     assert first.resolve("package a:b;").name == "a:b"
     first.close()
     supervisor.close()
@@ -602,7 +606,7 @@ def test_damaged_machine_code_is_made_again(toolbox: Toolbox, supervisor: Superv
     data = bytearray(code.read_bytes())
     data[len(data) // 2] ^= 1
     code.write_bytes(data)
-    assert Toolbox(supervisor, cache, wasm=find_toolbox()).resolve("package a:b;").name == "a:b"
+    assert Toolbox(supervisor, cache, wasm=wasm).resolve("package a:b;").name == "a:b"
 
 
 def test_a_missing_toolbox_says_how(

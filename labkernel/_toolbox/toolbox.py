@@ -251,7 +251,10 @@ class Toolbox:
                 self._code.unlink(missing_ok=True)
         wasm = (self._wasm or self._find()).read_bytes()
         key = key_of(hashlib.sha256(wasm).hexdigest(), settings.key)
-        code = self._cache.path(_KIND, key, ".cwasm")
+        shared = Cache().get(
+            _KIND, key, ".cwasm"
+        )  # a lab with a cache of its own shares the user's machine code
+        code = shared or self._cache.path(_KIND, key, ".cwasm")
         try:
             loaded = self._supervisor.load(code, settings=settings) if code.is_file() else None
         except CacheDamaged:

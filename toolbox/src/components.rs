@@ -1,9 +1,9 @@
 //! Core modules into components, components into one another, and components into WIT.
 
-use crate::exports::labkernel::toolbox::model::{Artifact, Description, Diagnostic, Target};
+use crate::data;
+use crate::exports::labkernel::toolbox::model::{Description, Diagnostic, Target};
 use crate::resolver::{self, Resolved};
 use crate::text::plain;
-use crate::{blob, data};
 use wac_graph::CompositionGraph;
 use wac_graph::types::Package;
 use wasi_preview1_component_adapter_provider::{
@@ -58,25 +58,14 @@ fn expect_kind(bytes: &[u8], wanted: Kind, what: &str) -> Result<()> {
     Err(vec![plain(message, hint)])
 }
 
-fn failed(error: anyhow::Error) -> Vec<Diagnostic> {
+pub fn failed(error: anyhow::Error) -> Vec<Diagnostic> {
     vec![plain(format!("{error:#}"), "")]
 }
 
-fn resolve_target(target: Target) -> Result<(Resolved, wit_parser::WorldId)> {
+pub fn resolve_target(target: Target) -> Result<(Resolved, wit_parser::WorldId)> {
     let resolved = resolver::resolve_files(target.files)?;
     let world = resolved.world(&target.world)?;
     Ok((resolved, world))
-}
-
-pub fn bindings_c(target: Target) -> Result<Vec<Artifact>> {
-    let (mut resolved, world) = resolve_target(target)?;
-    let mut files = wit_bindgen_core::Files::default();
-    let mut generator = wit_bindgen_c::Opts::default().build();
-    generator.generate(&mut resolved.resolve, world, &mut files).map_err(failed)?;
-    Ok(files
-        .iter()
-        .map(|(name, bytes)| Artifact { name: name.to_string(), content: blob::from_bytes(bytes) })
-        .collect())
 }
 
 pub fn embed(core: &[u8], target: Target) -> Result<Vec<u8>> {

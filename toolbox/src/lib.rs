@@ -3,6 +3,7 @@
 //! Each function is pure. Errors are data with places; a panic is a bug of ours.
 
 mod anatomy;
+mod bindings;
 mod blob;
 mod carried;
 mod choose;
@@ -15,6 +16,7 @@ mod tokens;
 mod validity;
 mod wat;
 mod wave;
+mod worlds;
 
 wit_bindgen::generate!({ path: "../wit/toolbox.wit", world: "toolbox" });
 
@@ -41,7 +43,31 @@ impl Guest for Toolbox {
     }
 
     fn bindings_c(target: Target) -> Result<Vec<Artifact>, Failure> {
-        components::bindings_c(target)
+        bindings::c(target)
+    }
+
+    fn bindings_cpp(target: Target) -> Result<Vec<Artifact>, Failure> {
+        bindings::cpp(target)
+    }
+
+    fn bindings_go(target: Target) -> Result<Vec<Artifact>, Failure> {
+        bindings::go(target)
+    }
+
+    fn go_package() -> Vec<SourceFile> {
+        bindings::go_package()
+    }
+
+    fn bindings_rust(target: Target) -> Result<Vec<Artifact>, Failure> {
+        bindings::rust(target)
+    }
+
+    fn for_js(target: Target) -> Result<Vec<SourceFile>, Failure> {
+        worlds::for_js(target)
+    }
+
+    fn extend_world(target: Target, imports: Vec<String>) -> Result<Vec<SourceFile>, Failure> {
+        worlds::extend(target, &imports)
     }
 
     fn embed(core: String, target: Target) -> Result<String, Failure> {

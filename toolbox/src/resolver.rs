@@ -38,6 +38,12 @@ impl Resolved {
 
     /// Returns the world of that name, full id, or the only one there is for an empty name.
     pub fn world(&self, name: &str) -> Result<WorldId, Failure> {
+        // By hand first: `select_world` parses the name, and `world` is one that it takes for a keyword.
+        let worlds = &self.resolve.packages[self.main].worlds;
+        let is_named = |own: &String| own == name || self.resolve.id_of_name(self.main, own) == name;
+        if let Some((_, id)) = worlds.iter().find(|(own, _)| is_named(own)) {
+            return Ok(*id);
+        }
         let wanted = (!name.is_empty()).then_some(name);
         self.resolve.select_world(&[self.main], wanted).map_err(|error| {
             let package = &self.resolve.packages[self.main];
@@ -303,7 +309,8 @@ fn group_names(groups: &[UnresolvedPackageGroup]) -> Vec<String> {
     groups.iter().map(|group| file_stem(&group.main.name.to_string())).collect()
 }
 
-fn file_stem(id: &str) -> String {
+/// Returns a package's id as a file's name.
+pub fn file_stem(id: &str) -> String {
     id.replace([':', '@', '+'], "-")
 }
 
