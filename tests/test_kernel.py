@@ -170,3 +170,9 @@ def test_lessons_work_from_another_folder(kernel: Kernel, tmp_path: Path) -> Non
     """Paths are those of the notebook."""
     kernel.run(f"%cd -q {tmp_path}\n%wasm save basics ./saved.wasm")
     assert (tmp_path / "saved.wasm").read_bytes()[:4] == b"\0asm"
+
+
+def test_progress_is_shown_under_its_cell(kernel: Kernel) -> None:
+    """Work that takes long has a line with its time, under the cell that does it."""
+    got = kernel.run("%fire basics spin() --timeout 1500ms")
+    assert "… %fire basics spin() --timeout 1500ms (" in got["shown"]

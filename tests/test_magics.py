@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from worlds import BASICS
 
 from labkernel import BudgetExceeded, Build, CompileError, GuestTrap, Instance, UsageError, ValueDoesNotFit
 from labkernel._fire import Answer, Run
-from labkernel._magics import complete
+from labkernel._magics import complete, progress
 
 FLAGS = """(component
   (core module $m
@@ -295,3 +296,17 @@ def test_tab_in_the_shell(shell: Shell, line: str, expected: str) -> None:
     with provisionalcompleter():
         found = list(shell.shell.Completer.completions(line, len(line)))
     assert expected in {line[: c.start] + c.text for c in found}
+
+
+def test_progress_becomes_the_card(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that takes longer than a moment has a line with its time, which the card replaces."""
+    monkeypatch.setattr(progress, "QUIET_FOR_S", 0.01)
+    monkeypatch.setattr(progress, "TICK_S", 0.01)
+    with pytest.raises(BudgetExceeded):
+        shell.run("%fire basics spin() --timeout 300ms")
+    lines = [b["text/plain"] for b in shell.bundles if "text/html" not in b]
+    assert lines[0].startswith("… %fire basics spin() --timeout 300ms (0.")
+    before = threading.active_count()
+    shell.run("%fire basics double(2)")
+    assert "Answer: 4" in shell.text
+    assert threading.active_count() <= before

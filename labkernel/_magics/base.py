@@ -52,7 +52,7 @@ def magic(kind: str, name: str, parser: MagicParser) -> Callable[[_Method], _Met
     def decorate(method: _Method) -> _Method:
         @functools.wraps(method)
         def framed(self: LabMagics, *args: Any, **kwargs: Any) -> Any:
-            self.screen.begin()
+            self.screen.begin(f"{parser.prog} {args[0] if args else ''}".rstrip())
             try:
                 return method(self, *args, **kwargs)
             finally:

@@ -7,18 +7,15 @@ the value of a cell's last line; `Shown` remembers what has been shown already, 
 from __future__ import annotations
 
 import sys
-import time
-from typing import Any, Final
+from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import DisplayHandle, display, publish_display_data
+from IPython.display import publish_display_data
 
 from labkernel._magics.bundles import beneath, bundle_of, kinds_shown
+from labkernel._magics.progress import ProgressLine
 
 __all__ = ["Screen"]
-
-QUIET_FOR_S: Final = 0.4
-UPDATE_EVERY_S: Final = 0.1
 
 
 class Screen:
@@ -27,10 +24,7 @@ class Screen:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self._shown: tuple[int, int] | None = None
-        self._begun = 0.0
-        self._last = 0.0
-        self._handle: DisplayHandle | None = None
-        self._at_line_start = True
+        self._line = ProgressLine()
 
     def register(self) -> None:
         """Let the shell's formatters show the lab's records as cards."""
@@ -58,10 +52,7 @@ class Screen:
     def show(self, record: Any) -> Any:
         """Show a record's card and return the record; the progress line becomes the card."""
         bundle = bundle_of(record)
-        if self._handle is not None:
-            self._handle.update(bundle, raw=True)
-            self._handle = None
-        else:
+        if not self._line.replace(bundle):
             publish_display_data(bundle)
         self._beneath(record)
         self.hide(record)
@@ -71,28 +62,17 @@ class Screen:
         """Keep a cell's last value from being shown, once more or at all."""
         self._shown = (id(record), self.shell.execution_count)
 
-    def begin(self) -> None:
-        """Start the clock of a magic: steps within its first moments are not worth a line."""
-        self._begun = self._last = time.monotonic()
-        self._handle = None
+    def begin(self, what: str) -> None:
+        """Start the clock of a magic, named by its line."""
+        self._line.begin(what)
 
     def progress(self, text: str) -> None:
-        """Show what long work is doing, with the time it has taken so far."""
-        now = time.monotonic()
-        if now - self._begun < QUIET_FOR_S or (self._handle and now - self._last < UPDATE_EVERY_S):
-            return
-        self._last = now
-        bundle = {"text/plain": f"… {text} ({now - self._begun:.1f} s)"}
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
+        """Say what long work is doing."""
+        self._line.tell(text)
 
     def end(self) -> None:
         """Take the progress line away, where no card has taken its place."""
-        if self._handle is not None:
-            self._handle.update({"text/plain": ""}, raw=True)
-            self._handle = None
+        self._line.end()
 
     def note(self, text: str) -> None:
         """Show one line of the lab's own."""

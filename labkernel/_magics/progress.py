@@ -1,0 +1,76 @@
+"""One line of progress under a cell: what long work is doing and for how long, until a card takes its place.
+
+Work that tells nothing for seconds still gets its line: a thread counts the time while the cell runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final
+
+from IPython.display import DisplayHandle, display
+
+__all__ = ["ProgressLine"]
+
+QUIET_FOR_S: Final = 0.5
+TICK_S: Final = 0.5
+
+
+class ProgressLine:
+    """The line of one magic at a time. Steps within its first half second are not worth one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._handle: DisplayHandle | None = None
+        self._timer: threading.Timer | None = None
+        self._text = ""
+        self._begun = 0.0
+        self._is_running = False
+
+    def begin(self, text: str) -> None:
+        """Start the clock for work that `text` names."""
+        self.end()
+        with self._lock:
+            self._text, self._begun, self._is_running = text, time.monotonic(), True
+            self._again(QUIET_FOR_S)
+
+    def tell(self, text: str) -> None:
+        """Say what the work is doing now."""
+        self._text = text
+
+    def replace(self, bundle: dict[str, Any]) -> bool:
+        """Put a card in the line's place; return whether there was a line."""
+        handle = self._stop()
+        if handle is not None:
+            handle.update(bundle, raw=True)
+        return handle is not None
+
+    def end(self) -> None:
+        """Take the line away, where no card has taken its place."""
+        self.replace({"text/plain": ""})
+
+    def _stop(self) -> DisplayHandle | None:
+        with self._lock:
+            self._is_running = False
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            handle, self._handle = self._handle, None
+        return handle
+
+    def _again(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._tick)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _tick(self) -> None:
+        with self._lock:
+            if not self._is_running:
+                return
+            bundle = {"text/plain": f"… {self._text} ({time.monotonic() - self._begun:.1f} s)"}
+            if self._handle is None:
+                self._handle = display(bundle, raw=True, display_id=True)
+            else:
+                self._handle.update(bundle, raw=True)
+            self._again(TICK_S)
