@@ -128,10 +128,19 @@ class Cache:
         """Return the path of an entry and mark it used, or `None`."""
         path = self.root / kind / key[:2] / f"{key}{suffix}"
         try:
-            os.utime(path)
+            _mark_used(path)
         except OSError:
             return None
         return path
+
+    def use(self, path: Path) -> bool:
+        """Mark the entry used that is this path or holds it; return whether the path is there."""
+        try:
+            parts = path.relative_to(self.root).parts
+            _mark_used(self.root.joinpath(*parts[:3]))
+        except (OSError, ValueError):
+            return False
+        return path.exists()
 
     def read(self, kind: str, key: str, suffix: str = "") -> bytes | None:
         """Return an entry's bytes, or `None` where there is none.
@@ -186,7 +195,7 @@ class Cache:
         """
         final = self.path(kind, key)
         if final.is_dir():
-            os.utime(final)
+            _mark_used(final)
             yield final, False
             return
         with self._lock(kind, key):
@@ -255,7 +264,7 @@ class Cache:
             if kind in ("tmp", "locks") or path.name.endswith(_SIDECARS):
                 continue
             with contextlib.suppress(OSError):
-                yield kind, path, _size(path), path.stat().st_mtime
+                yield kind, path, _size(path), path.stat().st_atime
 
     def _remove(self, path: Path) -> None:
         if path.is_dir():
@@ -297,6 +306,11 @@ class Cache:
             if sys.platform != "win32":
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _mark_used(path: Path) -> None:
+    """Set the time of the last use, and leave the time of the last change: what has been read stays the same."""
+    os.utime(path, ns=(time.time_ns(), os.stat(path).st_mtime_ns))
 
 
 def _size(path: Path) -> int:

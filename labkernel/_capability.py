@@ -239,7 +239,8 @@ def make_grants(given: Mapping[str, Any]) -> Grants:
                 f"Unknown capability {name!r}; known: {', '.join(sorted(known))}.{did_you_mean(name, known)}"
             )
         if name in _REFUSED_YET and value:
-            raise CapabilityError(f"--{name} {value!r} cannot be granted. {_REFUSED_YET[name]}")
+            asked = value if isinstance(value, str) else ", ".join(map(str, value))
+            raise CapabilityError(f"--{name} {asked!r} cannot be granted. {_REFUSED_YET[name]}")
     stdin = given.get("stdin") or b""
     return Grants(
         env=_environment(given.get("env") or ()),

@@ -48,6 +48,7 @@ __all__ = [
     "ValueDoesNotFit",
     "WitError",
     "did_you_mean",
+    "render_short",
 ]
 
 
@@ -95,6 +96,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def render_short(error: BaseException, message: str) -> None:
+    """Let IPython show an error that is not the lab's own as one line, without frames of the lab.
+
+    >>> stopped = KeyboardInterrupt()
+    >>> render_short(stopped, "The guest was stopped.")
+    >>> stopped._render_traceback_()
+    ['KeyboardInterrupt: The guest was stopped.']
+    """
+    error.__dict__["_render_traceback_"] = lambda: [f"{type(error).__name__}: {message}"]
+
+
 class LabError(Exception):
     """Base of every error that is the user's, the guest's or the machine's, and not a bug of the lab.
 
@@ -134,19 +146,24 @@ class ToolchainMissing(LabError):
 
 
 class _WithDiagnostics(LabError):
-    def __init__(self, message: str, diagnostics: Iterable[Diagnostic] = ()) -> None:
+    def __init__(self, message: str, diagnostics: Iterable[Diagnostic] = (), footnote: str = "") -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
-        super().__init__("\n".join([message, *(d.render() for d in self.diagnostics)]))
+        lines = [message, *(d.render() for d in self.diagnostics), *([footnote] if footnote else [])]
+        super().__init__("\n".join(lines))
         self.summary = message
 
 
 class CompileError(_WithDiagnostics):
-    """A snippet does not compile. `raw` is everything the compiler printed."""
+    """A snippet does not compile.
+
+    `raw` is everything the compiler printed; a `footnote` stands under the diagnostics.
+    """
 
     def __init__(
-        self, message: str, *, language: str, diagnostics: Iterable[Diagnostic] = (), raw: str = ""
-    ) -> None:
-        super().__init__(message, diagnostics)
+        self, message: str, *, language: str, diagnostics: Iterable[Diagnostic] = (), raw: str = "",
+        footnote: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(message, diagnostics, footnote)
         self.language = language
         self.raw = raw
 
@@ -211,8 +228,12 @@ class GuestExit(GuestError):
     """A guest called `exit` instead of answering."""
 
     def __init__(self, status: int, *, output: str = "") -> None:
+        # WASI 0.2's stable `exit` takes a result without a payload, so that every failure arrives as 1.
+        why = (
+            " (WASI 0.2 tells only success from failure: any other code arrives as 1)" if status == 1 else ""
+        )
         super().__init__(
-            f"The guest exited with status {status} instead of answering. "
+            f"The guest exited with status {status}{why} instead of answering. "
             "The next call starts a new instance.",
             output=output,
         )

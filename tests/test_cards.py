@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -28,6 +29,8 @@ from labkernel._cards import (
     escape,
     instance_card,
     list_card,
+    output_card,
+    printed,
     run_card,
     short_digest,
     timings_card,
@@ -152,9 +155,8 @@ def test_text_and_html_say_the_same(name: str) -> None:
     """Every word of a card's HTML is in its text, and the other way round."""
     card = CARDS[name]
     page = Page(card.html())
-    folding = {"in", "figures"} if card.is_folded else set()
-    in_html = words(" ".join(page.text)) - {"Next"} - folding
-    in_text = {w.rstrip(":") for w in words(card.text())} - folding
+    in_html = words(" ".join(page.text)) - {"Next"}
+    in_text = {w.rstrip(":") for w in words(card.text())}
     assert {w.rstrip(":") for w in in_html} == in_text - {"Next"}
 
 
@@ -291,6 +293,31 @@ def test_a_wit_card_shows_the_types_in_wit() -> None:
     assert "taken as 0.2.12" in text
 
 
+def test_a_wit_card_shows_an_exported_interface_once() -> None:
+    """Its functions stand under the world that exports it; documentation is cut at a sentence, not at a line."""
+    package = wit_package()
+    get = Function("get", (), Primitive("u8"), "example:faas/store@0.1.0", "Reads a byte\nof it. Then stops.")
+    store = Interface("example:faas/store@0.1.0", (get,))
+    world = World("faas", "example:faas@0.1.0", (), (store,))
+    text = wit_card(replace(package, worlds=(world,), interfaces=(store,))).text()
+    assert text.count("get: func() -> u8") == 1
+    assert "Reads a byte of it.\n" in f"{text}\n"
+
+
+def test_a_run_card_shows_results_by_their_share() -> None:
+    """Several kinds of results are bars, one is a fact; a run that ended early says how far it came."""
+    text = run_card(target="fn", fired=100, results={"ok": 75, "err(x)": 25}).text()
+    assert re.search(r"ok +75 +▇{15}\n", text)
+    assert re.search(r"results +ok\n", run_card(target="fn", fired=9, results={"ok": 9}).text() + "\n")
+    assert "[3 of 10 events]" in run_card(target="fn", fired=3, asked=10).text()
+
+
+def test_a_loaded_component_is_neither_hit_nor_miss() -> None:
+    """What was not built here has no phases, and no badge about the cache."""
+    text = build_card(name="n", language="", form="as loaded", size=1, digest="sha256:ab").text()
+    assert text.splitlines()[0] == "Build: n [as loaded]"
+
+
 def test_digests_are_cut_to_twelve_digits() -> None:
     """With or without the algorithm before them."""
     assert short_digest("ab" * 32) == "ab" * 6
@@ -301,3 +328,49 @@ def test_a_latency_card_names_the_harness() -> None:
     """What a component that does nothing costs stands beside the figures."""
     timing = LatencyTiming("fn", RAMP, harness=RAMP)
     assert "harness alone" in timings_card(Timings("latency", (timing,), (), Machine())).text()
+
+
+RUSTC = """error[E0308]: mismatched types
+ --> a.rs:3:38
+  |
+3 |         Added => Ok(0),
+  |                  -- ^ expected `()`, found integer
+  |                  |
+  |                  arguments to this enum variant are incorrect
+  |
+help: the type constructed contains `{integer}`
+
+error: aborting due to 1 previous error
+"""
+SHOWN = Diagnostic(
+    "mismatched types: expected `()`, found integer", line=3, column=38, text="        Added => Ok(0),",
+    hint="the type constructed contains `{integer}`",
+)  # fmt: skip
+
+
+def test_what_a_compiler_printed_is_kept_only_where_it_says_more() -> None:
+    """Frames, carets and summaries add nothing; a note, a label or an unplaced message does."""
+    assert "arguments to this enum variant" in printed(RUSTC, [SHOWN])
+    less = RUSTC.replace("  |                  arguments to this enum variant are incorrect\n", "")
+    assert printed(less, [SHOWN]) == ""
+    assert printed("", [SHOWN]) == printed("\n", []) == ""
+    assert printed("ld: cannot find -lx", []) == "ld: cannot find -lx"
+    clang = "cell.c:1:5: error: no member named 'x'\n    1 | a.x;\n      |   ^\n1 error generated.\n"
+    assert printed(clang, [Diagnostic("no member named 'x'", line=1, text="a.x;")]) == ""
+    assert "100 characters more" in printed("x" * 100_100, [])
+
+
+def test_a_compilers_output_is_folded_escaped_and_not_in_plain_text() -> None:
+    """One click away as HTML, with its label; on a build's card too when there were warnings."""
+    card = output_card("<script>alert(1)</script>\x1b[31m")
+    assert card.text() == ""
+    page = card.html()
+    assert "<details><summary" in page
+    assert "What the compiler printed</summary>" in page
+    assert "<script>" not in page
+    assert 'aria-label="What the compiler printed"' in page
+    facts = {"name": "a", "language": "rust", "size": 1, "digest": "sha256:00"}
+    warned = build_card(**facts, diagnostics=[SHOWN], raw=RUSTC)  # type: ignore[arg-type]
+    assert "arguments to this enum variant" in warned.html()
+    assert "arguments to this enum variant" not in warned.text()
+    assert "<details>" not in build_card(**facts, raw=RUSTC).html()  # type: ignore[arg-type]

@@ -67,8 +67,42 @@ def test_lessons_are_copied_once(tmp_path: Path) -> None:
     assert changed.read_text() == "mine"
 
 
+def test_the_lab_gets_further_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `labkernel lab` does not know goes to JupyterLab in order, and the first lesson is what it opens."""
+    commands: list[list[str]] = []
+
+    def call(command: list[str], **_: object) -> int:
+        commands.append(command)
+        return 0
+
+    monkeypatch.setattr("labkernel._cli.subprocess.call", call)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["lab", "--no-browser", "--folder", "mine", "--port", "8890"]) == 0
+    (command,) = commands
+    assert command[-3:] == ["--no-browser", "--port", "8890"]
+    assert "--LabApp.default_url=/lab/tree/01-quickstart.ipynb" in command
+
+
+def test_messages_speak_of_the_command_line(tmp_path: Path) -> None:
+    """Next steps are commands, not magics."""
+    (tmp_path / "basics.wat").write_text(BASICS)
+    built = run("build", "wat", "basics.wat", cwd=tmp_path)
+    assert "Next: labkernel run basics.wasm" in built.stdout
+    assert "%" not in built.stdout
+    several = run("run", "basics.wasm", cwd=tmp_path)
+    assert "as in labkernel run basics.wasm " in several.stderr
+    generated = run("run", "basics.wasm", "double", cwd=tmp_path)
+    assert generated.stderr.startswith("double(")
+    worldless = run("build", "c", "basics.wat", cwd=tmp_path)
+    assert "--wit" in worldless.stderr
+    assert "no notebook" in run("demo", "--notebook", "absent.ipynb", cwd=tmp_path).stderr
+
+
 def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown command shows the known ones."""
     with pytest.raises(SystemExit):
         cli.main(["nonsense"])
     assert "doctor" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--nonsense"])
+    assert "--nonsense" in capsys.readouterr().err

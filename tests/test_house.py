@@ -25,7 +25,7 @@ ROWS: list[set[str]] = [
     {"_plot", "_cards"},
     {"_panel"},
     {"_magics", "_cli"},
-    {"__init__"},
+    {"__init__", "language"},
 ]
 #: Within a row, these few look at a neighbour: values are what events are made of.
 NEIGHBOURS = {("_events", "_values"), ("_setup", "_lab"), ("_lab", "_setup"), ("_cli", "_magics")}

@@ -116,9 +116,20 @@ def test_interrupt(kernel: Kernel, cell: str) -> None:
     begun = time.monotonic()
     got = kernel.run(cell, during=kernel.interrupt_after(1.0))
     assert got["error"] == "KeyboardInterrupt"
+    assert "labkernel/" not in got["text"]
     assert time.monotonic() - begun < 10
     _works(kernel)
     assert "Answer: 2" in kernel.run("%fire counter count()")["shown"]
+
+
+def test_interrupt_while_measuring(kernel: Kernel) -> None:
+    """A measurement that is interrupted leaves its target ready for the next call."""
+    kernel.run("kept = 'kept'")
+    cell = "%timings basics --latency -r 1000000 --call double(2)"
+    got = kernel.run(cell, during=kernel.interrupt_after(0.7))
+    assert got["error"] == "KeyboardInterrupt"
+    assert "labkernel/" not in got["text"]
+    _works(kernel)
 
 
 def test_timeout_in_a_blocked_host_call(kernel: Kernel) -> None:

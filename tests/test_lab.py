@@ -43,7 +43,7 @@ def test_call_from_python(lab: Lab) -> None:
         fn.double(-1)
     with pytest.raises(ValueDoesNotFit, match="True"):
         fn.double(True)
-    with pytest.raises(UsageError, match="takes 1 arguments, not 2"):
+    with pytest.raises(UsageError, match="takes 1 argument, got 2"):
         fn.double(1, 2)
     with pytest.raises(AttributeError, match="Did you mean 'double'"):
         fn.doubel(1)

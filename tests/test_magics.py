@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,19 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from worlds import BASICS
 
-from labkernel import BudgetExceeded, Build, CompileError, GuestTrap, Instance, UsageError, ValueDoesNotFit
+from labkernel import (
+    BudgetExceeded,
+    Build,
+    CacheDamaged,
+    CapabilityError,
+    CompileError,
+    GuestTrap,
+    Instance,
+    Lab,
+    UsageError,
+    ValueDoesNotFit,
+)
+from labkernel._errors import Diagnostic
 from labkernel._fire import Answer, Run
 from labkernel._magics import complete, progress
 
@@ -173,7 +186,7 @@ def test_generated_events(shell: Shell) -> None:
 def test_timings(shell: Shell) -> None:
     """`%timings` shows a figure with its table as text."""
     shell.run("%timings basics --startup -r 5 --call double(2) --baseline process")
-    bundle, in_words = shell.bundles
+    bundle, in_words = (b for b in shell.bundles if len(b) > 1)
     assert "application/vnd.plotly.v1+json" in bundle
     assert "<table" in in_words["text/html"]
     for phase in ("deserialize", "link", "instantiate", "first-call", "process"):
@@ -209,6 +222,13 @@ def test_timings_save_and_compare(shell: Shell, tmp_path: Path) -> None:
         ("%wasm lst", UsageError, "Did you mean 'list'"),
         ("%timings nothing", UsageError, "nothing"),
         ("%timings basics --baseline contaner --call double(1)", UsageError, "known: process"),
+        ("%timings basics --call double(1) --compare absent.json", UsageError, "No such file or directory"),
+        ("%timings basics", UsageError, "as in --call "),
+        ("%fire basics", UsageError, "as in %fire basics "),
+        ("%fire basics double --args not_a_name", UsageError, "NameError: name 'not_a_name'"),
+        ("%instantiate basics --as class", UsageError, "an instance.*as in 'class_'"),
+        ("%instantiate basics --net example.com:80", CapabilityError, "--net 'example.com:80'"),
+        ("%wasm list more", UsageError, "no further word"),
         ("%wit show nothing", UsageError, "no WIT has been given"),
     ],
 )
@@ -238,6 +258,63 @@ def test_wasm_line(shell: Shell, tmp_path: Path) -> None:
     assert "sha256" in shell.text
     shell.run("%wasm doctor")
     assert "wasmtime" in shell.text
+
+
+def test_the_next_line_can_be_typed(shell: Shell) -> None:
+    """A card of a component with several functions names one, and what it says works."""
+    for cell in ("%wasm show basics", "%instantiate basics --as several"):
+        shell.run(cell)
+        line = shell.text.partition("Next: ")[2].partition("    ")[0]
+        assert line.startswith("%fire ")
+        assert isinstance(shell.run(line), Answer)
+    line = shell.text.partition("Next: ")[2].partition("    ")[0]
+    assert isinstance(shell.run(line), Run)
+
+
+def test_functions_from_python(shell: Shell) -> None:
+    """A function is an attribute or an item of an instance; a build says what to call instead."""
+    shell.run("%instantiate basics --as fn")
+    fn, basics = shell["fn"], shell["basics"]
+    assert fn["double"](4) == fn.double(4) == 8
+    assert not hasattr(fn, "nothing")
+    with pytest.raises(AttributeError, match="exports no function 'nothing'") as caught:
+        fn.nothing(1)
+    assert isinstance(caught.value, UsageError)
+    with pytest.raises(UsageError, match="takes 1 argument, got none"):
+        fn.double()
+    with pytest.raises(UsageError, match=r"%instantiate basics --as fn, then fn.double\(...\)"):
+        basics.double(4)
+    assert not hasattr(basics, "nothing")
+
+
+def test_sizes_need_no_function(shell: Shell) -> None:
+    """A component of several functions has one size."""
+    shell.run("%timings basics --size")
+    assert "machine code" in shell.text
+
+
+def test_clean(shell: Shell) -> None:
+    """An emptied cache leaves running instances; what it no longer has says how it is made again."""
+    shell.run("%instantiate modes --as kept")
+    shell.run("%wasm clean")
+    assert "freed" in shell.text
+    assert shell.run("%fire kept bits({})").wave == "{}"
+    for cell in ("%instantiate modes --as other", "%wasm save modes x.wasm", "%timings modes --size"):
+        with pytest.raises(CacheDamaged, match="Run its %%wasm cell again"):
+            shell.run(cell)
+    shell.run(f"%%wasm wat basics\n{BASICS}")
+    shell.run(f"%%wasm wat modes\n{FLAGS}")
+    assert shell.run("%fire modes bits({read})").wave == "{read}"
+
+
+def test_tab_offers_nothing_else(shell: Shell) -> None:
+    """Beside what the lab offers on its lines no Python name, file or magic is offered."""
+    with provisionalcompleter():
+        for line, start in (("%fire basics ", ""), ("%instantiate basics --", "--"), ("%wasm ", "")):
+            found = [c.text for c in shell.shell.Completer.completions(line, len(line))]
+            assert found
+            assert all(text.startswith(start) for text in found)
+            assert not {"and", "--abs", "%cd"} & set(found)
 
 
 def test_help(shell: Shell) -> None:
@@ -310,3 +387,37 @@ def test_progress_becomes_the_card(shell: Shell, monkeypatch: pytest.MonkeyPatch
     shell.run("%fire basics double(2)")
     assert "Answer: 4" in shell.text
     assert threading.active_count() <= before
+
+
+def test_what_the_compiler_printed_is_shown_before_the_error(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folded, as HTML alone, where it says more than the error; with --no-raise-error too."""
+    said = {"raw": "error: no\nnote: because of <this>\n"}
+
+    def fail(*_: object, **__: object) -> None:
+        raise CompileError("No.", language="rust", diagnostics=[Diagnostic("no", line=1, text="x")], **said)
+
+    monkeypatch.setattr(Lab, "build", fail)
+    with pytest.raises(CompileError):
+        shell.run("%%wasm rust broken\nx")
+    (bundle,) = shell.bundles
+    assert list(bundle) == ["text/html"]
+    assert "because of &lt;this&gt;" in bundle["text/html"]
+    shell.run("%%wasm rust broken --no-raise-error\nx")
+    assert len(shell.bundles) == 1
+    assert "CompileError: No." in shell.text
+    said["raw"] = "error: no\n --> a.rs:1:1\n  |\n1 | x\n  | ^\n"
+    with pytest.raises(CompileError):
+        shell.run("%%wasm rust broken\nx")
+    assert shell.bundles == []
+
+
+def test_an_explanation(shell: Shell, require: Callable[[str, object], None]) -> None:
+    """A code is explained by its language; one that nobody knows is refused."""
+    require("rustc", shutil.which("rustc"))
+    shell.run("%wasm explain E0308")
+    assert "Explanation: E0308 [Rust]" in shell.text
+    assert "Expected type did not match" in shell.text
+    with pytest.raises(UsageError, match="like E0308"):
+        shell.run("%wasm explain X1")

@@ -87,6 +87,11 @@ def test_a_bundle_has_a_form_for_every_frontend(name: str) -> None:
     assert "<table>" not in plot.bundle(EVERY[name], html_table="<p>card</p>")["text/html"]
 
 
+def test_a_figure_leaves_its_size_to_jupyterlab() -> None:
+    """With plotly's own `responsive` a figure that is drawn while a theme loads has no height."""
+    assert "responsive" not in plot.spec(startup())["config"]
+
+
 def test_a_figure_of_another_kind_is_refused() -> None:
     """Each function draws its own kind, and says how to measure it."""
     assert plot.startup(startup()).layout.xaxis.type == "log"

@@ -273,6 +273,18 @@ def test_an_error_is_on_the_cells_line(kit: Kit, rust: Rust) -> None:
     assert found.message == "mismatched types: expected `()`, found integer"
 
 
+def test_the_compilers_explanation_is_named_once(kit: Kit, rust: Rust) -> None:
+    """The last line says how to read it; what the lab tells in words of its own has none, nor has a lint."""
+    error = failure(kit, rust, BARE.replace("Ok(())", "Ok(5)") + 'fn _g() -> u8 { "" }\n')
+    assert len(error.diagnostics) == 2
+    assert str(error).splitlines()[-1] == "%wasm explain E0308 tells more."
+    assert str(error).count("explain") == 1
+    assert "Expected type did not match" in str(rust.explain("E0308"))
+    assert rust.explain("E9999") is rust.explain("dead_code") is rust.explain("--version") is None
+    for cell in ("", BARE.replace("handle", "handel"), "#![deny(warnings)]\nfn _x() { let y = 1; }\n" + BARE):
+        assert "explain" not in str(failure(kit, rust, cell))
+
+
 def test_the_compilers_advice_is_the_hint(kit: Kit, rust: Rust) -> None:
     """What rustc would write instead is told."""
     found = only(failure(kit, rust, BARE.replace("Unsupported", "Unsuported")))
@@ -519,8 +531,8 @@ def test_what_cannot_be_built_is_refused(kit: Kit, rust: Rust) -> None:
     snippet = Snippet("rust", BARE)
     with pytest.raises(UsageError, match="--world"):
         rust.build(snippet, None, None, Options(), kit.context)
-    with pytest.raises(UsageError, match="--dep serde"):
-        kit.build(rust, BARE, FAAS, deps=("serde@1",))
+    with pytest.raises(UsageError, match="--dep 'serde@1"):
+        kit.build(rust, BARE, FAAS, deps=("serde@1[",))
     with pytest.raises(UsageError, match=r"0\.3"):
         kit.build(rust, "", "package a:b;\nworld w { export f: async func(); }\n")
 

@@ -6,6 +6,7 @@ It takes plain values and the records of lower rows, and knows no engine, no plo
 from __future__ import annotations
 
 from labkernel._cards.build import build_card, short_digest, wit_card
+from labkernel._cards.compiler import explanation_card, output_card, printed
 from labkernel._cards.escape import escape
 from labkernel._cards.instance import Standing, instance_card
 from labkernel._cards.model import Badge, Bar, Bars, Card, Code, Fact, Listing, Section, Tabular, Tone
@@ -34,8 +35,11 @@ __all__ = [
     "doctor_card",
     "error_card",
     "escape",
+    "explanation_card",
     "instance_card",
     "list_card",
+    "output_card",
+    "printed",
     "run_card",
     "short_digest",
     "shown_kinds",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from labkernel._cards.compiler import HEADING, printed
 from labkernel._cards.model import Badge, Bar, Bars, Card, Code, Fact, Listing, Section, Tabular, Tone
 from labkernel._errors import Diagnostic
 from labkernel._timing import Phase, Table, format_bytes, format_ns
@@ -26,6 +28,7 @@ def build_card(
     exports: Sequence[str] = (),
     cached: bool = False,
     diagnostics: Sequence[Diagnostic] = (),
+    raw: str = "",
     toolchain: str = "",
     notes: Sequence[str] = (),
     next_line: str = "",
@@ -38,8 +41,9 @@ def build_card(
     >>> print(card.text().splitlines()[0])
     Build: resize [rust] [cache hit]
     """
-    badges = [Badge(language), *([Badge(form)] if form else [])]
-    badges.append(Badge("cache hit", "good") if cached else Badge("cache miss: built now"))
+    badges = [*([Badge(language)] if language else []), *([Badge(form)] if form else [])]
+    if phases or cached:
+        badges.append(Badge("cache hit", "good") if cached else Badge("cache miss: built now"))
     facts = [
         *([Fact("world", world)] if world else []),
         Fact("size", format_bytes(size), f"{size:,} bytes".replace(",", " ")),
@@ -48,12 +52,13 @@ def build_card(
     ]
     sections: list[Section] = []
     if exports:
-        sections.append(Listing("Exports", tuple(exports)))
-    sections.append(Listing("Imports it asks for", tuple(imports) or ("none: it is closed to the outside",)))
+        sections.append(Listing("Exports", tuple(exports), is_code=True))
+    closed = ("none: it is closed to the outside",)
+    sections.append(Listing("Imports it asks for", tuple(imports) or closed, is_code=bool(imports)))
     if phases:
         heading = "Phases when it was built" if cached else "Phases"
         sections.append(phase_bars(heading, phases))
-    sections += _diagnostics(diagnostics)
+    sections += _diagnostics(diagnostics, raw)
     return Card(
         title=name,
         kind="Build",
@@ -94,12 +99,16 @@ def _what(name: str) -> str:
         return ""
 
 
-def _diagnostics(diagnostics: Sequence[Diagnostic]) -> list[Section]:
+def _diagnostics(diagnostics: Sequence[Diagnostic], raw: str) -> list[Section]:
     if not diagnostics:
         return []
     worst: Tone = "bad" if any(d.severity == "error" for d in diagnostics) else "warn"
     text = "\n".join(diagnostic.render() for diagnostic in diagnostics)
-    return [Code("What the compiler says", text, worst)]
+    more = printed(raw, diagnostics)
+    return [
+        Code("What the compiler says", text, worst),
+        *([Code(HEADING, more, is_folded=True)] if more else []),
+    ]
 
 
 def wit_card(
@@ -111,21 +120,22 @@ def wit_card(
     """
     sections: list[Section] = []
     for world in package.worlds:
-        sections.append(Tabular(f"World {world.name}", _world_table(world)))
+        sections.append(Tabular(f"World {world.name}", _world_table(world), code=(1,)))
+    shown = {item.name for world in package.worlds for item in world.exports}
     for interface in package.interfaces:
-        if interface.functions:
+        if interface.functions and interface.name not in shown:
             rows = tuple(_function_row("function", f) for f in interface.functions)
-            sections.append(Tabular(f"Interface {interface.name}", Table("", _HEADERS, rows)))
+            sections.append(Tabular(f"Interface {interface.name}", Table("", _HEADERS, rows), code=(1,)))
     types = tuple(_types(package))
     if types:
-        sections.append(Tabular("Types", Table("", ("type", "is", "meaning"), types)))
+        sections.append(Tabular("Types", Table("", ("type", "is", "meaning"), types), code=(0, 1)))
     every_note = (*package.notes, *notes)
     if every_note:
         sections.append(Listing("Notes", every_note))
     return Card(
         title=package.name or name,
         kind="WIT package",
-        subtitle=_first_line(package.docs),
+        subtitle=_first_sentence(package.docs),
         badges=(Badge(f"known as {name}"),) if name else (),
         sections=tuple(sections),
         next_line=next_cell,
@@ -144,17 +154,17 @@ def _world_table(world: World) -> Table:
                 rows.append(_function_row(direction, item))
             else:
                 rows += _interface_rows(direction, item)
-    return Table(_first_line(world.docs), _HEADERS, tuple(rows))
+    return Table(_first_sentence(world.docs), _HEADERS, tuple(rows))
 
 
 def _interface_rows(direction: str, interface: Interface) -> Iterable[tuple[str, ...]]:
-    yield direction, f"interface {interface.name}", _first_line(interface.docs)
+    yield direction, f"interface {interface.name}", _first_sentence(interface.docs)
     for function in interface.functions if direction == "exports" else ():
-        yield "", function.text, _first_line(function.docs)
+        yield "", function.text, _first_sentence(function.docs)
 
 
 def _function_row(direction: str, function: Function) -> tuple[str, ...]:
-    return direction, function.text, _first_line(function.docs)
+    return direction, function.text, _first_sentence(function.docs)
 
 
 def _types(package: Package) -> Iterable[tuple[str, ...]]:
@@ -167,8 +177,14 @@ def _types(package: Package) -> Iterable[tuple[str, ...]]:
             body = body_text(named.type)
         else:
             body = type_text(named.type)
-        yield named.name, body, _first_line(named.docs)
+        yield named.name, body, _first_sentence(named.docs)
 
 
-def _first_line(docs: str) -> str:
-    return docs.strip().partition("\n")[0]
+def _first_sentence(docs: str) -> str:
+    """Return the first sentence of a comment, whichever lines it is written on.
+
+    >>> _first_sentence("A clock that tells\\nthe time. It may jump.")
+    'A clock that tells the time.'
+    """
+    paragraph = " ".join(docs.strip().partition("\n\n")[0].split())
+    return re.split(r"(?<=[.!?]) (?=[A-Z])", paragraph, maxsplit=1)[0]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from labkernel._cards.escape import escape
 from labkernel._cards.model import Bars, Card, Code, Fact, Listing, Section, Tabular
 from labkernel._cards.style import STYLE
@@ -9,21 +12,26 @@ from labkernel._timing import Table
 
 __all__ = ["card_html"]
 
+_LONG: Final = 6
+_SHORT: Final = 44
+
 
 def card_html(card: Card) -> str:
     """Return the card as one `<section>`, labelled for screen readers by its kind and title."""
-    label = f"{card.kind}: {card.title}" if card.kind else card.title
+    label = ": ".join(filter(None, [card.kind, card.title])) or card.sections[0].heading
     body = "".join([_facts(card.facts), *(_section(section) for section in card.sections)])
+    head, frame = _head(card), "lk-card"
     if card.is_folded:
-        body = f'<details><summary class="lk-fold">in figures</summary>{body}</details>'
-    parts = [_head(card), body]
+        body = f'<details><summary class="lk-fold">{head}</summary>{body}</details>'
+        head, frame = "", "lk-card lk-bare"
+    parts = [head, body]
     if card.warnings:
         items = "".join(f"<li>{escape(warning)}</li>" for warning in card.warnings)
         parts.append(f'<ul class="lk-warnings" role="note" aria-label="Warnings">{items}</ul>')
     if card.next_line:
         parts.append(_next(card))
     inner = "".join(parts)
-    return f'<section class="lk-card" aria-label="{_one(label)}"><style>{STYLE}</style>{inner}</section>'
+    return f'<section class="{frame}" aria-label="{_one(label)}"><style>{STYLE}</style>{inner}</section>'
 
 
 def _one(text: str) -> str:
@@ -31,6 +39,8 @@ def _one(text: str) -> str:
 
 
 def _head(card: Card) -> str:
+    if not card.title:
+        return ""
     kind = f'<span class="lk-kind">{_one(card.kind)}</span>' if card.kind else ""
     badges = "".join(f'<span class="lk-badge lk-{b.tone}">{_one(b.text)}</span>' for b in card.badges)
     subtitle = f'<p class="lk-sub">{_one(card.subtitle)}</p>' if card.subtitle else ""
@@ -55,17 +65,23 @@ def _value(fact: Fact) -> str:
 def _section(section: Section) -> str:
     heading = f'<h5 class="lk-sec">{_one(section.heading)}</h5>'
     match section:
-        case Code(title, text, tone):
+        case Code(title, text, tone, is_folded):
             label = f'tabindex="0" role="region" aria-label="{_one(title)}"'
-            return f'{heading}<pre class="lk-pre lk-{tone}" {label}>{escape(text)}</pre>'
-        case Listing(_, items):
-            return (
-                f'{heading}<ul class="lk-list">{"".join(f"<li>{escape(item)}</li>" for item in items)}</ul>'
-            )
+            shown = f'<pre class="lk-pre lk-{tone}" {label}>{escape(text)}</pre>'
+            summary = f'<summary class="lk-fold">{_one(title)}</summary>'
+            return f"<details>{summary}{shown}</details>" if is_folded else heading + shown
+        case Listing(_, items, is_code):
+            look = f"lk-list{' lk-mono' if is_code else ''}{' lk-columns' if _is_long(items) else ''}"
+            return f'{heading}<ul class="{look}">{"".join(f"<li>{escape(item)}</li>" for item in items)}</ul>'
         case Bars():
             return heading + _bars(section)
         case Tabular(_, table):
-            return heading + _table(table, dict(section.tones))
+            return heading + _table(table, dict(section.tones), section.code)
+
+
+def _is_long(items: Sequence[str]) -> bool:
+    """Whether a list is of many short items, which read better side by side."""
+    return len(items) > _LONG and all(len(item) <= _SHORT for item in items)
 
 
 def _bars(section: Bars) -> str:
@@ -88,26 +104,32 @@ def _bars(section: Bars) -> str:
     return f'<table class="lk-table" aria-label="{label}"><tbody>{"".join(rows)}</tbody></table>'
 
 
-def _table(table: Table, tones: dict[int, str]) -> str:
+def _table(table: Table, tones: dict[int, str], code: Sequence[int]) -> str:
     caption = f"<caption>{_one(table.caption)}</caption>" if table.caption else ""
     cells = enumerate(table.headers)
-    head = "".join(f'<th scope="col"{_numeric(table, i)}>{_one(cell)}</th>' for i, cell in cells)
+    head = "".join(f'<th scope="col"{_look(table, i)}>{_one(cell)}</th>' for i, cell in cells)
     thead = f'<thead><tr class="lk-row">{head}</tr></thead>' if any(table.headers) else ""
-    body = "".join(_row(table, row, tones.get(i, "")) for i, row in enumerate(table.rows))
+    body = "".join(_row(table, row, tones.get(i, ""), code) for i, row in enumerate(table.rows))
     inner = f"{caption}{thead}<tbody>{body}</tbody>"
     return f'<div class="lk-scroll"><table class="lk-table lk-grid">{inner}</table></div>'
 
 
-def _row(table: Table, row: tuple[str, ...], tone: str) -> str:
+def _row(table: Table, row: tuple[str, ...], tone: str, code: Sequence[int]) -> str:
     cells = "".join(
-        f"<td{_numeric(table, i)}>{escape(cell)}</td>" if i else f'<th scope="row">{escape(cell)}</th>'
+        f"<td{_look(table, i, code)}>{escape(cell)}</td>"
+        if i
+        else f'<th scope="row"{_look(table, 0, code)}>{escape(cell)}</th>'
         for i, cell in enumerate(row)
     )
     return f'<tr class="lk-row{f" lk-{tone}" if tone else ""}">{cells}</tr>'
 
 
-def _numeric(table: Table, index: int) -> str:
-    return ' class="lk-num"' if index in table.numeric else ""
+def _look(table: Table, index: int, code: Sequence[int] = ()) -> str:
+    """Return the class of a cell: figures to the right, code in its font, short names on one line."""
+    looks = ["lk-num"] if index in table.numeric else ["lk-mono"] if index in code else []
+    if index == 0:
+        looks.append("lk-name" if all(len(row[0]) <= _SHORT for row in table.rows) else "lk-text")
+    return f' class="{" ".join(looks)}"' if looks else ""
 
 
 def _next(card: Card) -> str:

@@ -70,7 +70,7 @@ def instance_card(
     note = short_digest(digest) if digest else ""
     facts = [Fact("component", component, note), *([Fact("machine code by", compiler)] if compiler else [])]
     if budgets:
-        facts.append(Fact("budgets", ", ".join(f"{budget} {limit}" for budget, limit in budgets.items())))
+        facts.append(Fact("budgets", " · ".join(f"{budget} {limit}" for budget, limit in budgets.items())))
     sections: list[Section] = [_standings(imports)]
     if phases:
         sections.append(phase_bars("Phases", phases))
@@ -97,4 +97,4 @@ def _standings(imports: Sequence[Standing]) -> Section:
         return Listing(heading, ("it imports nothing",))
     rows = tuple((standing.import_name, standing.state, standing.detail) for standing in imports)
     tones = tuple((row, _TONES.get(standing.state, "plain")) for row, standing in enumerate(imports))
-    return Tabular(heading, Table("", ("import", "state", "what it means"), rows), tones)
+    return Tabular(heading, Table("", ("import", "state", "what it means"), rows), tones, code=(0,))

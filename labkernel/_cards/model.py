@@ -36,19 +36,24 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A heading and text of a program or of a guest, shown as it is."""
+    """A heading and text of a program or of a guest, shown as it is.
+
+    One that is folded is opened by a click; plain text, which has none, leaves it out.
+    """
 
     heading: str
     text: str
     tone: Tone = "plain"
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A heading and items, one a line."""
+    """A heading and items, one a line; `is_code` for what one could type."""
 
     heading: str
     items: tuple[str, ...]
+    is_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,12 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Tabular:
-    """A heading and a table; `tones` colours rows by their index."""
+    """A heading and a table; `tones` colours rows by their index, `code` names columns of what one could type."""
 
     heading: str
     table: Table
     tones: tuple[tuple[int, Tone], ...] = ()
+    code: tuple[int, ...] = ()
 
 
 Section: TypeAlias = Code | Listing | Bars | Tabular

@@ -32,6 +32,8 @@ def _one(text: str) -> str:
 def _head(card: Card) -> str:
     badges = "".join(f" [{_one(badge.text)}]" for badge in card.badges)
     kind = f"{_one(card.kind)}: " if card.kind else ""
+    if not card.title:
+        return ""
     lines = [f"{kind}{_one(card.title)}{badges}"]
     if card.subtitle:
         lines.append(_INDENT + _one(card.subtitle))
@@ -50,6 +52,8 @@ def _facts(facts: tuple[Fact, ...]) -> str:
 
 def _section(section: Section) -> str:
     match section:
+        case Code(is_folded=True):
+            return ""
         case Code(heading, text):
             return f"{_one(heading)}\n{textwrap.indent(visible(text), _INDENT, lambda _: True)}"
         case Listing(heading, items):

@@ -9,10 +9,11 @@ from labkernel._cards.build import build_card, wit_card
 from labkernel._cards.instance import Standing, instance_card
 from labkernel._cards.model import Card
 from labkernel._cards.run import CallLine, answer_card, run_card
-from labkernel._cards.tools import ToolLine, doctor_card
+from labkernel._cards.tools import ToolLine, deps_card, doctor_card
 from labkernel._events import call_text, sample
 from labkernel._fire import Answer, Run, call_of
 from labkernel._lab import Build, Instance
+from labkernel._registry import DepsRecord
 from labkernel._setup import Doctor
 from labkernel._timing import format_bytes
 from labkernel._wit import Function, Package, World
@@ -53,21 +54,39 @@ def starter_cell(package: Package, world: World, name: str) -> str:
 def _(record: Build) -> Card:
     return build_card(
         name=record.name,
-        language=record.language,
+        language="" if record.language == record.form or record.form == "as loaded" else record.language,
         size=record.size,
         digest=f"sha256:{record.digest}",
         form=record.form,
         world=record.world.full_name if record.world else "its own",
         phases=record.phases,
         imports=_imports(record.component),
-        exports=[f.text if not f.interface else f"{f.interface}: {f.text}" for f in record.functions],
+        exports=_exports(record.functions),
         cached=record.cached,
         diagnostics=record.diagnostics,
+        raw=record.raw,
         toolchain=record.tools,
         notes=record.notes,
-        next_line=f"%fire {record.name}" if record.functions else f"%instantiate {record.name}",
-        next_why="starts it with nothing granted and fires one generated event",
+        next_line=_fire_line(record.name, record.functions),
+        next_why="starts it with nothing granted and fires one generated event" if record.functions else "",
     )
+
+
+def _exports(functions: tuple[Function, ...]) -> list[str]:
+    """Return the signatures of what is exported; those of an interface under its name."""
+    groups: dict[str, list[str]] = {}
+    for function in functions:
+        groups.setdefault(function.interface, []).append(function.text)
+    inner = [f"{name}\n  " + "\n  ".join(texts) for name, texts in groups.items() if name]
+    return [*groups.get("", ()), *inner]
+
+
+def _fire_line(name: str, functions: tuple[Function, ...]) -> str:
+    """Return the line that fires one generated event; it names a function where there are several."""
+    if len(functions) < 2:
+        return f"%fire {name}" if functions else f"%instantiate {name}"
+    first, names = functions[0], [f.name for f in functions]
+    return f"%fire {name} {first.name if names.count(first.name) == 1 else first.full_name}"
 
 
 def _imports(world: World) -> list[str]:
@@ -100,7 +119,7 @@ def _(record: Instance) -> Card:
         phases=record.phases,
         run_line=line,
         differences=differences,
-        next_line=f"%fire {record.name}",
+        next_line=_fire_line(record.name, record.functions),
         next_why="fires one generated event and prints its call, ready to edit",
     )
 
@@ -142,17 +161,32 @@ def _(record: Doctor) -> Card:
 
 
 @card_of.register
+def _(record: DepsRecord) -> Card:
+    rows = [
+        (
+            str(state.locked.package),
+            f"deps/{state.locked.folder}",
+            state.what,
+            _cut(state.locked.request or f"needed by {', '.join(state.locked.by)}", 70),
+            state.locked.sha256[:12],
+        )
+        for state in record.packages
+    ]
+    return deps_card(record.folder, rows, notes=record.notes)
+
+
+@card_of.register
 def _(record: Answer) -> Card:
     return answer_card(
-        call=record.call,
+        call=f"%fire {record.target.name} {record.call}",
         result=record.wave,
         ns=record.ns,
         instance=record.target.name,
         index=record.index,
         is_error=record.wave.startswith("err"),
         warnings=record.warnings,
-        next_line=f"%fire {record.target.name} {record.call}",
-        next_why="the same event again, ready to edit",
+        next_line=f"%fire {record.target.name} {record.function.full_name} -n 1000 --seed 7",
+        next_why="a thousand generated events, edges first",
     )
 
 
@@ -164,11 +198,12 @@ def _(record: Run) -> Card:
     ]
     notes = []
     if record.error is not None:
-        notes.append(f"ended by event {len(record)}: {record.error}")
+        notes.append(f"ended by event {len(record) + 1}: {record.error}")
         notes.append(f"that event: %fire {record.target.name} {_cut(record.failing_event, 2000)}")
     return run_card(
         target=record.target.name,
         fired=len(record),
+        asked=record.asked,
         calls=calls,
         function=record.function.text,
         seed=record.seed,

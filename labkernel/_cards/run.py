@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from labkernel._cards.model import Badge, Card, Code, Fact, Listing, Section, Tabular, Tone
+from labkernel._cards.model import Badge, Bar, Bars, Card, Code, Fact, Listing, Section, Tabular, Tone
 from labkernel._timing import (
     Samples,
     Table,
@@ -59,7 +59,7 @@ def answer_card(
       of    fn  (call 5)
       took  1.25 us
     """
-    first = "first call, which does what later ones need not" if index == 0 else f"call {index + 1}"
+    first = "its first call, which takes longer than later ones" if index == 0 else f"call {index + 1}"
     facts = [Fact("call", call, is_code=True), *([Fact("of", instance, first)] if instance else [])]
     facts.append(Fact("took", format_ns(ns)))
     facts += [Fact("note", note) for note in notes]
@@ -79,6 +79,7 @@ def run_card(
     *,
     target: str,
     fired: int,
+    asked: int = 0,
     calls: Sequence[CallLine] = (),
     function: str = "",
     seed: int | None = None,
@@ -95,12 +96,17 @@ def run_card(
     next_line: str = "",
     next_why: str = "",
 ) -> Card:
-    """Return the card of a run: how many answered, with what, how fast, and the first calls.
+    """Return the card of a run: how many of those `asked` for answered, with what, how fast, the first calls.
 
     `results` counts answers by kind (`ok`, `err(unsupported)`), `errors` counts failures by the error's name.
     """
     failed = sum((errors or {}).values())
-    badges = [Badge(format_count(fired, "event"))]
+    asked = max(asked, fired)
+    badges = [
+        Badge(
+            f"{fired:,} of {format_count(asked, 'event')}" if fired < asked else format_count(fired, "event")
+        )
+    ]
     badges.append(Badge(format_count(failed, "error"), "bad") if failed else Badge("no errors", "good"))
     facts = [
         *([Fact("function", function, is_code=True)] if function else []),
@@ -110,10 +116,10 @@ def run_card(
             else []
         ),
         *([Fact("policy", policy)] if policy else []),
-        *([Fact("results", _counts(results))] if results else []),
+        *([Fact("results", next(iter(results)) or "no result")] if results and len(results) == 1 else []),
         *([Fact("errors", _counts(errors))] if errors else []),
     ]
-    sections: list[Section] = []
+    sections: list[Section] = [_results(results)] if results and len(results) > 1 else []
     if latency is not None and len(latency):
         sections.append(_latency(latency, harness, path))
     if calls:
@@ -131,6 +137,12 @@ def run_card(
         next_line=next_line,
         next_why=next_why,
     )
+
+
+def _results(results: Mapping[str, int]) -> Section:
+    total = sum(results.values())
+    bars = (Bar(name or "no result", f"{n:,}".replace(",", " "), n / total) for name, n in results.items())
+    return Bars("Results", tuple(bars))
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -160,7 +172,7 @@ def _calls(calls: Sequence[CallLine], fired: int) -> Section:
     rows = tuple((c.call, c.result, format_ns(c.ns)) for c in shown)
     tones: tuple[tuple[int, Tone], ...] = tuple((i, "warn") for i, c in enumerate(shown) if c.is_error)
     heading = f"The first {len(shown)} of {fired}" if fired > len(shown) else "Calls"
-    return Tabular(heading, Table("", ("call", "result", "took"), rows, numeric=(2,)), tones)
+    return Tabular(heading, Table("", ("call", "result", "took"), rows, numeric=(2,)), tones, code=(0, 1))
 
 
 def _output(stream: str, text: str) -> list[Section]:

@@ -45,6 +45,9 @@ _RULES: Final = """
 & .lk-warn { --lk-tone: var(--lk-warn); }
 & .lk-bad { --lk-tone: var(--lk-bad); }
 & summary.lk-fold { cursor: pointer; color: var(--lk-dim); }
+& .lk-fold .lk-head { display: inline-flex; }
+& .lk-fold .lk-title { font-size: 13px; color: var(--lk-dim); font-weight: 400; }
+&.lk-bare { border: none; padding: 0 14px; background: none; }
 & p { margin: 0; }
 & .lk-sub, & .lk-note { color: var(--lk-dim); }
 & .lk-note { margin-left: 0.6em; font-size: 12px; }
@@ -62,17 +65,20 @@ _RULES: Final = """
   color: inherit; background: none; line-height: 1.5; font-size: 13px; max-width: none;
 }
 & tr.lk-row > th { font-weight: 400; color: var(--lk-dim); white-space: nowrap; }
+& tr.lk-row > .lk-name { white-space: nowrap; }
+& .lk-mono, & tr.lk-row > .lk-mono { font-family: var(--lk-mono); font-size: 12px; }
 & tr.lk-row > .lk-num { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 & table.lk-grid tr.lk-row > th, & table.lk-grid tr.lk-row > td { padding-top: 3px; padding-bottom: 3px; }
 & table.lk-grid thead tr.lk-row > th { font-size: 12px; border-bottom: 1px solid var(--lk-line); }
-& table.lk-grid tbody tr.lk-row > th { color: var(--lk-fg); font-weight: 500; white-space: normal; }
+& table.lk-grid tbody tr.lk-row > th { color: var(--lk-fg); }
+& table.lk-grid tbody tr.lk-row > th:not(.lk-name) { white-space: normal; }
 & table.lk-grid tbody tr.lk-row > :first-child {
   border-left: 3px solid var(--lk-tone, transparent); padding-left: 8px;
 }
 & table.lk-grid thead tr.lk-row > :first-child { padding-left: 11px; }
 & table.lk-grid caption { text-align: left; color: var(--lk-dim); padding: 0 0 2px; caption-side: top; }
 & .lk-scroll { overflow-x: auto; max-width: 100%; }
-& tr.lk-row > td.lk-barcell { width: 180px; vertical-align: middle; }
+& tr.lk-row > td.lk-barcell { width: clamp(40px, 13vw, 180px); vertical-align: middle; }
 & .lk-bar { display: block; height: 8px; min-width: 2px; border-radius: 2px; background: var(--lk-accent); }
 & tr.lk-total > th, & tr.lk-total > td {
   font-weight: 600; color: var(--lk-fg); border-top: 1px solid var(--lk-line);
@@ -84,10 +90,12 @@ _RULES: Final = """
 & code.lk-code { padding: 1px 5px; border-radius: 3px; white-space: pre-wrap; }
 & pre.lk-pre {
   margin: 0; padding: 6px 10px; max-height: 24em; overflow: auto; border-radius: 3px;
-  border-left: 3px solid var(--lk-tone); line-height: 1.45; white-space: pre-wrap;
+  border-left: 3px solid var(--lk-tone); line-height: 1.45; white-space: pre-wrap; word-break: normal;
 }
 & ul.lk-list { margin: 0; padding: 0 0 0 18px; }
 & ul.lk-list > li { margin: 0; white-space: pre-wrap; }
+& ul.lk-columns { columns: 2 340px; column-gap: 24px; }
+& .lk-facts code.lk-code { user-select: all; -webkit-user-select: all; }
 & ul.lk-warnings {
   margin: 10px 0 0; padding: 4px 10px; list-style: none; background: var(--lk-soft);
   border-left: 3px solid var(--lk-warn);
@@ -95,7 +103,9 @@ _RULES: Final = """
 & ul.lk-warnings > li { margin: 0; white-space: pre-wrap; }
 & .lk-next { margin-top: 10px; }
 & .lk-next .lk-label { margin-right: 8px; color: var(--lk-dim); }
-& .lk-next code.lk-code { padding: 3px 8px; user-select: all; -webkit-user-select: all; cursor: copy; }
+& .lk-next code.lk-code {
+  display: inline-block; padding: 3px 8px; user-select: all; -webkit-user-select: all; cursor: copy;
+}
 """
 
 

@@ -14,7 +14,7 @@ def timings_card(
     """Return the facts of a measurement as a card: what the figure shows, in figures; folded under one."""
     notes = report_notes(timings)
     return Card(
-        title=report_title(timings),
+        title=f"{report_title(timings)}{', as a table' if is_folded else ''}",
         kind="Timings",
         sections=(
             Tabular("Measured", report_table(timings)),

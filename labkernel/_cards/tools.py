@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labkernel._cards.model import Badge, Card, Code, Section, Tabular, Tone
 from labkernel._errors import LabError
 from labkernel._timing import Table, format_count
 
-__all__ = ["ToolLine", "doctor_card", "error_card", "list_card"]
+__all__ = ["ToolLine", "deps_card", "doctor_card", "error_card", "list_card"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,18 @@ def list_card(
     """Return a card of one table, such as all components or all languages."""
     table = Table("", tuple(headers), tuple(tuple(row) for row in rows), tuple(numeric))
     empty = "" if rows else "There are none yet."
-    sections: tuple[Section, ...] = (Tabular(format_count(len(rows), "row"), table),) if rows else ()
+    counted = sum(bool(row[0]) for row in table.rows)
+    sections: tuple[Section, ...] = (Tabular(format_count(counted, "row"), table),) if rows else ()
     return Card(title=title, kind="List", subtitle=empty, sections=sections, next_line=next_line)
+
+
+def deps_card(folder: str, rows: Sequence[Sequence[str]], *, notes: Sequence[str] = ()) -> Card:
+    """Return the card of a folder's packages: each with where it lies, what was done, why, and its digest."""
+    card = list_card(
+        f"packages of {folder}", ("package", "in", "state", "asked for as", "sha256"), rows,
+        next_line=f"%%wit NAME --deps {folder}",
+    )  # fmt: skip
+    return replace(card, kind="Dependencies", warnings=tuple(notes), next_why="a cell that may refer to them")
 
 
 def error_card(error: LabError, *, next_line: str = "") -> Card:

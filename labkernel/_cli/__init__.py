@@ -8,13 +8,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from labkernel import _setup as setup
+from labkernel import _toolchains as toolchains
 from labkernel._cards import card_of
-from labkernel._errors import LabError, UsageError
+from labkernel._cli import labextension
+from labkernel._errors import LabError, ToolchainMissing, UsageError
 from labkernel._fire import Answer
 from labkernel._lab import Lab
 
@@ -24,7 +27,10 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given, rest = parser.parse_known_args(arguments)
+    if rest and given.run not in (_lab, _bench):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    given.rest = rest
     try:
         return int(given.run(given) or 0)
     except LabError as error:
@@ -42,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.set_defaults(run=run)
         return command
 
@@ -50,14 +56,17 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument(
         "--folder", default="labkernel-lessons", help="where the copy lies (default: labkernel-lessons)"
     )
-    lab.add_argument("rest", nargs=argparse.REMAINDER, help="further arguments for jupyter lab")
+    lab.epilog = "All further arguments go to jupyter lab, such as --no-browser or --port 8890."
     demo = add("demo", _demo, "Prepare what is missing, then run the quickstart in a real kernel.")
     demo.add_argument("--notebook", help="another notebook to run")
     doctor = add("doctor", _doctor, "Show each tool, its version, what it is for and how to install it.")
     doctor.add_argument("--json", action="store_true", help="as JSON")
     prepare = add("setup", _setup, "Build the toolbox and prepare toolchains.")
     prepare.add_argument(
-        "names", nargs="*", metavar="LANGUAGE", help="toolbox, rust, c (default: all that can be)"
+        "names",
+        nargs="*",
+        metavar="LANGUAGE",
+        help="toolbox, labextension, rust, c (default: all that can be)",
     )
     build = add("build", _build, "Build a snippet into a component.")
     build.add_argument("language", help="rust, c, wat")
@@ -69,14 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     run = add("run", _run, "Start a component and fire one event at it.")
     run.add_argument("component", help="a .wasm file")
     run.add_argument("call", nargs="?", help="the call as WAVE; a generated event if left out")
-    for option in ("env", "dir"):
+    for option, value in (("env", "K=V"), ("arg", "A"), ("dir", "HOST::GUEST[:rw]")):
         run.add_argument(
-            f"--{option}", action="append", default=[], help="as in %%instantiate; may be repeated"
+            f"--{option}", action="append", default=[], metavar=value, help="a grant; may be repeated"
         )
+    run.add_argument("--stdin", metavar="TEXT", help="what it reads from standard input")
+    run.add_argument("--timeout", metavar="T", help="wall time per call, such as 500ms (default 5s)")
+    run.add_argument("--memory", metavar="SIZE", help="linear memory, such as 64MiB (default 256MiB)")
     run.add_argument("-n", type=int, help="how many generated events")
     run.add_argument("--seed", type=int, default=0, help="the generator's seed")
     bench = add("bench", _bench, "Run the benchmark suite of a source tree.")
-    bench.add_argument("rest", nargs=argparse.REMAINDER, help="arguments of the suite")
+    bench.epilog = "All further arguments go to the suite."
     prebuild = add("prebuild", _prebuild, "Build the lessons' components into a folder for a wheel to carry.")
     prebuild.add_argument("folder", help="the folder, such as prebuilt")
     return parser
@@ -117,39 +129,76 @@ def _doctor(given: argparse.Namespace) -> int:
 
 
 def _setup(given: argparse.Namespace) -> int:
+    names = [name for name in given.names if name != "labextension"]
+    is_asked = names != given.names
+    if is_asked or not names or names == ["all"]:
+        _prepare_labextension(must=is_asked)
     with _with_lab() as lab:
-        setup.prepare(given.names, lab, progress=_say)
+        if names or not is_asked:
+            setup.prepare(names, lab, progress=_say)
         print(card_of(setup.doctor(lab.cache)).text())
     return 0
 
 
+def _prepare_labextension(*, must: bool) -> None:
+    """Build the source tree's JupyterLab extension; cells look like Python without, and all else works."""
+    folder = labextension.source()
+    if folder is None or (not must and labextension.missing_tool()):
+        return
+    try:
+        labextension.build(folder, _say)
+    except labextension.NodeMissing as error:
+        tool, how = error.args
+        raise ToolchainMissing(tool, language="labextension", how=how) from None
+    except labextension.BuildFailed as error:
+        if must:
+            raise UsageError(f"The JupyterLab extension is not built. {error}") from None
+        _say(f"The JupyterLab extension is not built, so cells look like Python. {error}")
+
+
 def _build(given: argparse.Namespace) -> int:
     source = Path(given.file)
-    try:
-        text = source.read_text(encoding="utf-8")
-        wit = Path(given.wit).read_text(encoding="utf-8") if given.wit else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{error}; give files that can be read as text.") from None
+    text, wit = _text_of(source), _text_of(Path(given.wit)) if given.wit else None
     with _with_lab() as lab:
         if wit is not None:
             lab.wit(wit, name="world")
+        elif toolchains.get(given.language).needs_world(text):
+            raise UsageError(
+                f"{given.file} is built for a world; give the file that holds it: --wit world.wit"
+            )
         name = source.stem.replace("-", "_")
         build = lab.build(given.language, text, name=name, world=given.world, release=given.release)
-        print(card_of(build).text())
+        print(replace(card_of(build), next_line="").text())
         target = lab.save(name, given.output or source.with_suffix(".wasm"))
-        print(f"written to {target}")
+        print(f"written to {target}\nNext: labkernel run {target}")
     return 0
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"{str(path)!r} cannot be read ({why}); give a file of text.") from None
 
 
 def _run(given: argparse.Namespace) -> int:
     with _with_lab() as lab:
         build = lab.load(given.component)
-        lab.instantiate(build, env=given.env, dirs=given.dir)
+        budgets = {"timeout": given.timeout, "memory": given.memory}
+        instance = lab.instantiate(
+            build, env=given.env, dirs=given.dir, args=given.arg, stdin=given.stdin,
+            **{name: limit for name, limit in budgets.items() if limit},
+        )  # fmt: skip
+        if given.call is None:
+            lab.function(instance, None, example=f"labkernel run {given.component} FUNCTION")
         result = lab.fire(build.name, given.call, n=given.n, seed=given.seed)
         if isinstance(result, Answer):
+            if given.call is None or "(" not in given.call:
+                print(result.call, file=sys.stderr)
             print(result.wave)
             return 0
-        print(card_of(result).text())
+        print(replace(card_of(result), next_line="").text())
         return 1 if result.error else 0
 
 
@@ -175,14 +224,34 @@ def _bench(given: argparse.Namespace) -> int:
 
 def _lab(given: argparse.Namespace) -> int:
     folder = Path(given.folder)
+    _needs("jupyterlab", "lab")
     copied = copy_lessons(folder)
-    _say(f"{copied} lessons are new in {folder}; changes of yours there are kept.")
+    new = f"{copied} lesson{' is' if copied == 1 else 's are'} new" if copied else "No lesson is new"
+    _say(f"{new} in {folder}; changes of yours there are kept.")
     environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
-    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(folder), *given.rest]
+    extension = labextension.source()
+    built = extension and labextension.built(extension)
+    if built:
+        environment["JUPYTER_PATH"] = os.pathsep.join(
+            filter(None, [str(built), os.environ.get("JUPYTER_PATH")])
+        )
+    elif extension:
+        _say("Cells will look like Python: labkernel setup labextension gives them their languages' colours.")
+    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(folder)]
+    first = next(iter(sorted(folder.glob("*.ipynb"))), None)
+    if first is not None:
+        command.append(f"--LabApp.default_url=/lab/tree/{first.name}")
+    command += given.rest
     try:
         return subprocess.call(command, env=environment)
     except KeyboardInterrupt:
         return 0
+
+
+def _needs(package: str, extra: str) -> None:
+    """Raise `ToolchainMissing` where a package of an extra is not installed."""
+    if find_spec(package) is None:
+        raise ToolchainMissing(package, how=f"pip install 'labkernel[{extra}]'")
 
 
 def copy_lessons(folder: Path) -> int:
@@ -197,9 +266,12 @@ def copy_lessons(folder: Path) -> int:
 def _demo(given: argparse.Namespace) -> int:
     from labkernel._cli import demo
 
+    _needs("nbclient", "lab")
+    notebook = Path(given.notebook) if given.notebook else lessons() / "01-quickstart.ipynb"
+    if not notebook.is_file():
+        raise UsageError(f"There is no notebook {str(notebook)!r}; give the path of one.")
     with _with_lab() as lab:
         setup.prepare_for_demo(lab, progress=_say)
-    notebook = Path(given.notebook) if given.notebook else lessons() / "01-quickstart.ipynb"
     stopped = demo.run_notebook(notebook, say=_say)
     if not stopped:
         _say("\nOpen it yourself: labkernel lab")

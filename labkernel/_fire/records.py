@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from labkernel._wit import Function
 __all__ = ["Answer", "Run", "Target", "call_of"]
 
 _KINDS_SHOWN: Final = 8
+#: The cases a result begins with (at most two, one in the other), or a case without a payload.
+_CASE: Final = re.compile(r"(?:%?[a-z][a-z0-9-]*\(){1,2}|%?[a-z][a-z0-9-]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +125,17 @@ class Run:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each result came, most often first; long results are cut, rare ones put together."""
-        found = Counter(text if len(text) <= 60 else f"{text[:59]}…" for text in self.waves).most_common()
-        others = found[_KINDS_SHOWN:]
+        """How often each result came, most often first.
+
+        Where there are many they are put together by their cases, and what has no case by how many there are.
+        """
+        found = Counter(self.waves)
+        if len(found) > _KINDS_SHOWN:
+            found = _by_case(found)
+        kinds = [(_cut(text), n) for text, n in found.most_common()]
+        others = kinds[_KINDS_SHOWN:]
         rest = {f"{len(others)} other results": sum(n for _, n in others)} if others else {}
-        return {**dict(found[:_KINDS_SHOWN]), **rest}
+        return {**dict(kinds[:_KINDS_SHOWN]), **rest}
 
     @property
     def failing_event(self) -> str:
@@ -156,6 +165,28 @@ class Run:
     def __repr__(self) -> str:
         failed = f", {type(self.error).__name__}" if self.error else ""
         return f"Run({len(self.ns)} of {self.asked} events{failed})"
+
+
+def _by_case(found: Counter[str]) -> Counter[str]:
+    """Return counts of results by their case: of `err(missing("a"))` and its like as `err(missing(…))`.
+
+    >>> dict(_by_case(Counter({"ok(1)": 2, "ok(2)": 1, "none": 4, "7": 1, "8": 1})))
+    {'ok(…)': 3, 'none': 4, '2 different values': 2}
+    """
+    cases: Counter[str] = Counter()
+    values = Counter({text: n for text, n in found.items() if not _CASE.match(text)})
+    for text, n in found.items():
+        case = _CASE.match(text)
+        if case:
+            cases[f"{case[0]}…{')' * case[0].count('(')}" if "(" in case[0] else text] += n
+    if len(values) > 1:
+        values = Counter({f"{len(values)} different values": values.total()})
+    cases += values
+    return cases
+
+
+def _cut(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def call_of(function: Function, args: list[Any]) -> str:

@@ -12,7 +12,7 @@ from labkernel._host.settings import Start
 __all__ = ["NEXT", "REFUSED", "Ending", "byte_text", "output_error", "seconds_text", "timeout_error"]
 
 REFUSED: Final = "labkernel refused the import "
-NEXT: Final = "This instance is finished; the next call needs a new one."
+NEXT: Final = "This instance is finished; the next call starts a new one."
 
 _REASONS: Final = (
     (r"call stack exhausted", "stack overflow: it recursed deeper than the stack allows"),

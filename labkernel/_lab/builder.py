@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,6 +82,7 @@ class Builder:
     def warm_toolbox(self) -> None:
         """Make the toolbox's machine code now, where there is a toolbox: seconds, once."""
         if self.toolbox.is_there:
+            self.progress("toolbox: machine code for this machine, some seconds once")
             self.toolbox.carried()
 
     def _toolbox_version(self) -> str:
@@ -148,7 +148,9 @@ class Builder:
         """
         toolchain = toolchains.get(request.snippet.language)
         self._asked["component", key_of("component", *request.source())] = None
-        key = key_of("component", toolchain.versions(), self._toolbox_version(), *request.source())
+        key = key_of(
+            "component", toolchain.identity(request.options), self._toolbox_version(), *request.source()
+        )
         found = None if request.force else self._find(request, key)
         if found:
             return found
@@ -189,12 +191,9 @@ class Builder:
 
     def _has_parts(self, facts: dict[str, Any]) -> bool:
         """Whether a runtime and the folders it is started with are still there; they are marked as used."""
-        try:
-            for folder, _ in Supplies.from_data(facts["supplies"]).dirs:
-                os.utime(folder)
-        except OSError:
-            return False
-        return self.cache.get(toolchains.RUNTIME, facts["runtime"]) is not None
+        folders = Supplies.from_data(facts["supplies"]).dirs
+        is_there = all(self.cache.use(Path(folder)) for folder, _ in folders)
+        return is_there and self.cache.digest(toolchains.RUNTIME, facts["runtime"]) == facts["wasm_digest"]
 
     def _from_facts(self, request: Request, facts: dict[str, Any], key: str) -> Build:
         return Build(

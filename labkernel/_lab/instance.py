@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._capability import Budgets, Grants, Standing
-from labkernel._errors import GuestError, LabError, UsageError, did_you_mean
+from labkernel._errors import GuestError, LabError, UsageError, did_you_mean, render_short
 from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
 from labkernel._host import Started
+from labkernel._lab.records import NoSuchFunction
 from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
-from labkernel._values import parse_call, to_normal
+from labkernel._timing import format_count
+from labkernel._values import find_function, parse_call, to_normal
 from labkernel._wit import Function
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Instance"]
 
 OnOutput = Callable[[str, str], None]
+_AS_BEFORE: Final = "All else is as it was; the next call starts it anew with the same grants."
 
 
 class Instance:
@@ -104,24 +107,18 @@ class Instance:
         return line, notes
 
     def find(self, wanted: str) -> Function:
-        """Return the exported function of that name: plain, full, or with underscores for hyphens.
+        """Return the exported function of that name: plain, with its interface, or with underscores for hyphens.
 
         Raises `UsageError` when there is none.
         """
-        names = {f.full_name: f for f in self.functions}
-        if wanted in names:
-            return names[wanted]
-        fitting = [f for f in self.functions if wanted in (f.name, _python_name(f.name))]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
+        found = find_function(wanted, self.functions)
+        if found is None:
+            names = [f.full_name for f in self.functions]
+            near = did_you_mean(wanted, [*names, *(f.name for f in self.functions)])
             raise UsageError(
-                f"{wanted!r} could be {', '.join(f.full_name for f in fitting)}; write one in full."
+                f"{self.name} exports no function {wanted!r}; it exports {', '.join(names) or 'none'}.{near}"
             )
-        raise UsageError(
-            f"{self.name} exports no function {wanted!r}; it exports {', '.join(names) or 'none'}."
-            + did_you_mean(wanted, names)
-        )
+        return found
 
     def call(
         self, function: Function | str, args: Sequence[Any] = (), *, on_output: OnOutput | None = None
@@ -167,8 +164,8 @@ class Instance:
             self._note_failure(error)
             error.output = "".join(said)
             raise
-        except KeyboardInterrupt:
-            self._finished = "was interrupted"
+        except KeyboardInterrupt as error:
+            self._note_interrupt(error)
             raise
         return Answer(
             target=self.target(),
@@ -203,14 +200,18 @@ class Instance:
         said: list[str] = []
         assert self._started is not None
         begun = time.perf_counter_ns()
-        done = self._lab.guests.fire(
-            self._started,
-            function.full_name,
-            list(fired),
-            timeout_s=self.budgets.timeout_s,
-            on_output=lambda _, text: said.append(text),
-            on_progress=on_progress,
-        )
+        try:
+            done = self._lab.guests.fire(
+                self._started,
+                function.full_name,
+                list(fired),
+                timeout_s=self.budgets.timeout_s,
+                on_output=lambda _, text: said.append(text),
+                on_progress=on_progress,
+            )
+        except KeyboardInterrupt as error:
+            self._note_interrupt(error)
+            raise
         if done.error is not None:
             self._note_failure(done.error)
         return Run(
@@ -232,6 +233,10 @@ class Instance:
         build = self.build
         return Target(self.name, build.digest, build.language, build.form, build.settings.compiler)
 
+    def _note_interrupt(self, error: KeyboardInterrupt) -> None:
+        self._finished = "was interrupted"
+        render_short(error, f"{self.name} was stopped. {_AS_BEFORE}")
+
     def _note_failure(self, error: LabError) -> None:
         kind = type(error).__name__
         words = {"GuestTrap": "trapped", "GuestExit": "exited", "BudgetExceeded": "went over a budget"}
@@ -241,10 +246,15 @@ class Instance:
         if name.startswith("_"):
             raise AttributeError(name)
         try:
-            function = self.find(name)
+            return self[name]
         except UsageError as error:
-            raise AttributeError(str(error)) from None
-        return _Method(self, function)
+            several = [f.full_name for f in self.functions if name in (f.name, _python_name(f.name))]
+            how = f' In Python: {self.name}["{several[0]}"](...).' if several else ""
+            raise NoSuchFunction(f"{error}{how}") from None
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        """Return a function by its name, such as `fn["my:pkg/iface#get"]`; raises `UsageError` if there is none."""
+        return _Method(self, self.find(name))
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(_python_name(f.name) for f in self.functions)]
@@ -285,9 +295,9 @@ def _with_named(function: Function, args: Sequence[Any], named: dict[str, Any]) 
 
 def _normal_args(function: Function, args: Sequence[Any]) -> list[Any]:
     if len(args) != len(function.params):
-        raise UsageError(
-            f"{function.name} takes {len(function.params)} arguments, not {len(args)}: {function.text}"
-        )
+        count = format_count(len(function.params), "argument") if function.params else "no argument"
+        got = len(args) or "none"
+        raise UsageError(f"{function.name} takes {count}, got {got}. Its signature: {function.text}.")
     names = [p.name for p in function.params]
     paths = ["$"] if len(names) == 1 else [f"${name}" for name in names]
     return [to_normal(a, p.type, path) for a, p, path in zip(args, function.params, paths, strict=True)]

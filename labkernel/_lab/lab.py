@@ -22,6 +22,7 @@ from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.records import Build
 from labkernel._lab.worlds import Worlds
+from labkernel._registry import DepsRecord, find_root, update_deps
 from labkernel._timing import Timings
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Function, Package, World
@@ -80,10 +81,22 @@ class Lab:
 
         `deps` are other packages, each a mapping of file names to texts. Raises `WitError`.
         """
-        known = [{f"{n}.wit": p.text} for n, p in self.worlds.packages.items() if n != name]
-        package = self.builder.resolve(text, name=f"{name}.wit", deps=[*deps, *_needed(text, known)])
+        needed = self.worlds.needed(text, name=name, given=deps)
+        package = self.builder.resolve(text, name=f"{name}.wit", deps=[*deps, *needed])
         self.worlds.add(name, package)
         return package
+
+    def wit_deps(
+        self, folder: str | Path | None = None, *, offline: bool = False, update: bool = False
+    ) -> DepsRecord:
+        """Bring a folder's `deps/` and `deps.lock` in line with its `deps.toml`; see `update_deps`.
+
+        Without a folder it is `wit`, or this one where it holds a `deps.toml`.
+        """
+        return update_deps(
+            find_root(folder), toolbox=self.builder.ready_toolbox, cache=self.cache, offline=offline,
+            update=update, progress=self.progress,
+        )  # fmt: skip
 
     def build(
         self,
@@ -214,15 +227,25 @@ class Lab:
             else self.instances[build.name]
         )
 
-    def function(self, instance: Instance, wanted: str | None) -> Function:
-        """Return the function of that name, or the only one there is."""
+    def function(
+        self, instance: Instance, wanted: str | None, *, example: str = "%fire NAME FUNCTION"
+    ) -> Function:
+        """Return the function of that name, or the only one there is.
+
+        `example` shows how one is named where there are several.
+        """
         if wanted:
             return instance.find(wanted)
         functions = instance.functions
         if len(functions) == 1:
             return functions[0]
-        names = ", ".join(f.full_name for f in functions) or "none"
-        raise UsageError(f"{instance.name} exports {len(functions)} functions: {names}. Say which.")
+        if not functions:
+            raise UsageError(f"{instance.name} exports no function, so there is nothing to call.")
+        names = ", ".join(f.full_name for f in functions)
+        shown = example.replace("NAME", instance.name).replace("FUNCTION", functions[0].full_name)
+        raise UsageError(
+            f"{instance.name} exports {len(functions)} functions: {names}. Say which, as in {shown}."
+        )
 
     def fire(
         self,
@@ -278,7 +301,8 @@ class Lab:
         if world or next(self.worlds.all(), None):
             package, chosen = self.worlds.find(world)
         option = f" --world {world}" if world else ""
-        return f"%%wasm {toolchain.language} {name}{option}\n{toolchain.starter(package, chosen, self.builder.context())}"
+        text = toolchain.starter(package, chosen, self.builder.context())
+        return f"%%wasm {toolchain.language} {name}{option}\n{text}"
 
     def bindings(self, language: str, package: Package, world: World) -> dict[str, str]:
         """Return the generated bindings that a snippet of a language sees, by file name.
@@ -309,6 +333,7 @@ class Lab:
 
 
 def _end(supervisors: tuple[Supervisor, ...]) -> None:
+    toolchains.close_kept()
     for supervisor in supervisors:
         with contextlib.suppress(LabError, OSError):
             supervisor.close()
@@ -320,15 +345,3 @@ def _names(instance: Instance) -> set[str]:
 
 def _is_path(text: str) -> bool:
     return text.endswith((".wasm", ".wat")) or "/" in text
-
-
-def _needed(text: str, known: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the known packages that the text may refer to: those whose name occurs in it."""
-    found = []
-    for files in known:
-        for source in files.values():
-            line = next((x for x in source.splitlines() if x.strip().startswith("package ")), "")
-            name = line.strip().removeprefix("package ").partition("@")[0].rstrip("; ")
-            if name and name in text:
-                found.append(files)
-    return found

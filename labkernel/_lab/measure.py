@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,20 +81,25 @@ class Measuring:
         """Measure targets, with the same event for all, and return the `Timings`.
 
         `kind` is `startup`, `latency` or `size`; `samples` are starts or calls per target. The event is
-        `call` (WAVE), or a friendly one generated from `seed`. Raises `UsageError` when nothing is to be measured.
+        `call` (WAVE), or a friendly one generated from `seed`, of the function that `call` names. Raises
+        `UsageError` when nothing is to be measured.
         """
         if not targets:
             raise UsageError(
                 "%timings needs something to measure: name components or instances, or fire first."
             )
         names = [baselines.check_name(name) for name in baseline]
-        subjects = [self._subject(target, call, seed) for target in targets]
+        if samples is not None and not 1 <= samples <= 1_000_000:
+            raise UsageError(f"-r {samples} is out of range; take 1 to 1000000 samples.")
+        if kind == "size":
+            subjects = [_Subject(self._lab.target(target), Function(""), []) for target in targets]
+            names = []
+        else:
+            subjects = [self._subject(target, call, seed) for target in targets]
         kinds: dict[str, _Measure] = {"startup": self._startup, "latency": self._latency, "size": self._size}
         measure = kinds.get(kind)
         if measure is None:
             raise UsageError(f"Kind {kind!r} is not known; known: {', '.join(kinds)}.")
-        if samples is not None and not 1 <= samples <= 1_000_000:
-            raise UsageError(f"-r {samples} is out of range; take 1 to 1000000 samples.")
         found, warnings = measure(subjects, samples)
         return Timings(
             kind=kind,  # type: ignore[arg-type]
@@ -106,10 +112,11 @@ class Measuring:
     def _subject(self, target: str | Instance | Build, call: str | None, seed: int) -> _Subject:
         instance = self._lab.target(target)
         instance.refresh()
-        if call:
+        if call and not re.fullmatch(r"\s*[\w:/@#.+-]+\s*", call):
             function, args = instance.parsed(call)
         else:
-            function = self._lab.function(instance, None)
+            named = call.strip() if call else None
+            function = self._lab.function(instance, named, example="--call FUNCTION")
             args = sample(function, seed=seed)
         return _Subject(instance, function, args)
 
@@ -177,7 +184,7 @@ class Measuring:
     def _size(self, subjects: list[_Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
         found: list[TargetTiming] = []
         for subject in subjects:
-            build = subject.instance.build
+            build = self._lab.code.ensure(subject.instance.build)
             try:
                 parts = _parts(self._lab.toolbox.anatomy(build.read()))
             except LabError:

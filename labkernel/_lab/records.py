@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from labkernel._capability import Supplies
-from labkernel._errors import Diagnostic
+from labkernel._errors import CacheDamaged, Diagnostic, UsageError
 from labkernel._host import EngineSettings
 from labkernel._wit import Function, Package, World
 
-__all__ = ["Build"]
+__all__ = ["Build", "NoSuchFunction"]
+
+
+class NoSuchFunction(UsageError, AttributeError):
+    """An attribute that is no function to call: shown short, and `hasattr` answers no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +54,39 @@ class Build:
 
     @property
     def functions(self) -> tuple[Function, ...]:
-        """The functions it exports, with the names and docs of its world where one is known."""
+        """The functions it exports: where its world is known, those of the world, with their names and docs.
+
+        Some tools leave a function of their own beside them, which has had its time when the component is made.
+        """
         exported = {f.full_name: f for f in self.component.functions()}
-        known = {f.full_name: f for f in self.world.functions()} if self.world else {}
-        return tuple(known.get(name, function) for name, function in exported.items())
+        if self.world is None:
+            return tuple(exported.values())
+        return tuple(f for f in self.world.functions() if f.full_name in exported)
 
     @property
     def imports(self) -> tuple[str, ...]:
         """The names of what it asks its host for."""
         return self.component.imported()
 
+    def __getattr__(self, name: str) -> Any:
+        """Tell who calls a component's function on the build what to call it on."""
+        is_function = not name.startswith("_") and name not in self.__slots__
+        if is_function and name in [f.name.replace("-", "_") for f in self.functions]:
+            raise NoSuchFunction(
+                f"{self.name} is a component, and functions are called on an instance. Start one with "
+                f"%instantiate {self.name} --as fn, then fn.{name}(...)."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def read(self) -> bytes:
-        """Return the component's bytes."""
-        return self.wasm.read_bytes()
+        """Return the component's bytes; raises `CacheDamaged` when the cache no longer has them."""
+        try:
+            return self.wasm.read_bytes()
+        except FileNotFoundError:
+            raise CacheDamaged(
+                f"{self.name} is no longer in the cache, which was emptied or had to make room. "
+                "Run its %%wasm cell again, or %wasm load it."
+            ) from None
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts of the card as plain data."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import keyword
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 
-from labkernel._errors import UsageError
+from labkernel._errors import UsageError, render_short
 from labkernel._lab import Lab
 from labkernel._magics.line import MagicParser
 from labkernel._magics.show import Screen
@@ -55,6 +56,10 @@ def magic(kind: str, name: str, parser: MagicParser) -> Callable[[_Method], _Met
             self.screen.begin(f"{parser.prog} {args[0] if args else ''}".rstrip())
             try:
                 return method(self, *args, **kwargs)
+            except KeyboardInterrupt as error:
+                if "_render_traceback_" not in error.__dict__:
+                    render_short(error, f"{parser.prog} was stopped. All else is as it was.")
+                raise
             finally:
                 self.screen.end()
 
@@ -73,7 +78,13 @@ def identifier(name: str, what: str) -> str:
     'resize'
     """
     if not name.isidentifier() or keyword.iskeyword(name):
+        usable = re.sub(r"\W", "_", name) or "name"
+        usable = (
+            f"{usable}_" if keyword.iskeyword(usable) else f"_{usable}" if usable[0].isdigit() else usable
+        )
+        article = "an" if what[0] in "aeiou" else "a"
         raise UsageError(
-            f"{name!r} cannot name a {what}: it becomes a Python variable. Use letters, digits and underscores."
+            f"{name!r} cannot name {article} {what}: it becomes a Python variable. "
+            f"Use letters, digits and underscores, as in {usable!r}."
         )
     return name

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+)
 from IPython.core.interactiveshell import InteractiveShell
 
 from labkernel import _toolchains as toolchains
@@ -16,6 +22,7 @@ from labkernel._values import suggest
 
 __all__ = ["candidates", "complete_for", "wave_candidates"]
 
+_BEFORE_ALL_OTHERS: Final = 1000
 _LINE: Final = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%%?(wit|wasm|instantiate|fire|timings)\b(.*)$", re.DOTALL)
 _PARSERS: Final[dict[tuple[str, bool], MagicParser]] = {
     ("wit", True): parsers.WIT,
@@ -78,10 +85,10 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
         return (
             list(lab.worlds.packages)
             if plain[:1] == ["show"]
-            else ([] if is_cell or plain else ["list", "show"])
+            else ([] if is_cell or plain else ["list", "show", "deps"])
         )
     if magic == "fire" and plain:
-        return [f.full_name for f in _functions(plain[0], lab)] if len(plain) == 1 else []
+        return _names(_functions(plain[0], lab)) if len(plain) == 1 else []
     return [*lab.builds] if magic == "instantiate" else list(dict.fromkeys([*lab.instances, *lab.builds]))
 
 
@@ -98,20 +105,30 @@ def _functions(target: str, lab: Lab) -> list[Any]:
     return list(known.functions) if known else []
 
 
+def _names(functions: list[Any]) -> list[str]:
+    """Return how functions can be named: in full, and plainly where that tells them apart."""
+    plain = [f.name for f in functions]
+    names = [*(name for name in plain if plain.count(name) == 1), *(f.full_name for f in functions)]
+    return list(dict.fromkeys(names))
+
+
 def complete_for(shell: InteractiveShell, lab: Lab) -> None:
     """Hook the lab's completion into a shell's completer."""
     completer = getattr(shell, "Completer", None)
     if completer is None:
         return
 
-    def matcher(text: str) -> list[str]:
-        """Return what may stand in place of `text`, the word before the cursor as IPython cuts it."""
+    @context_matcher(identifier="labkernel", priority=_BEFORE_ALL_OTHERS)  # type: ignore[untyped-decorator]
+    def matcher(_: CompletionContext) -> SimpleMatcherResult:
+        """Return what may stand in place of the word before the cursor; nothing else is offered beside it."""
         line = completer.text_until_cursor or completer.line_buffer
-        prefix, words = wave_candidates(line, lab)
-        if words and prefix.endswith(text):
-            return [word[len(prefix) - len(text) :] for word in words]
-        found = candidates(line.rpartition("\n")[2] if not line.lstrip().startswith("%%") else line, lab)
-        cut = len(_words(line)[1]) - len(text)
-        return [c[cut:] if cut > 0 else c for c in found]
+        word, found = wave_candidates(line, lab)
+        if not found:
+            word, found = _words(line)[1], candidates(line.rpartition("\n")[2], lab)
+        return {
+            "completions": [SimpleCompletion(each, type="labkernel") for each in found],
+            "matched_fragment": word,
+            "suppress": bool(found),
+        }
 
     completer.custom_matchers.append(matcher)

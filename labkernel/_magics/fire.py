@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.core.magic import magics_class
 
-from labkernel._errors import UsageError
+from labkernel._errors import LabError, UsageError
 from labkernel._fire import Answer, Run
 from labkernel._lab import Instance
 from labkernel._magics.base import LabMagics, identifier, magic
@@ -92,6 +92,11 @@ class FireMagics(LabMagics):
             value = self.shell.ev(text)
         except SyntaxError as error:
             raise UsageError(f"--args {text!r} is no Python expression ({error.msg}).") from None
+        except LabError:
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise UsageError(f"--args {text!r} has no value: its evaluation raised {why}.") from error
         return list(value) if isinstance(value, tuple) else [value]
 
     def _progress(self, done: int, asked: int) -> None:

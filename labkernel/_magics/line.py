@@ -180,5 +180,6 @@ def words_only(line: Line, parser: MagicParser, names: Sequence[str], *, optiona
     if not needed <= len(line.words) <= len(names):
         shown = " ".join(n if i < needed else f"[{n}]" for i, n in enumerate(names))
         got = f"got {len(line.words)}: {' '.join(line.words)}" if line.words else "got none"
-        raise UsageError(f"{parser.prog} takes {shown}; {got}. Example and options: {parser.prog}?")
+        takes = shown or "no further word here"
+        raise UsageError(f"{parser.prog} takes {takes}; {got}. Example and options: {parser.prog}?")
     return line.words + [""] * (len(names) - len(line.words))

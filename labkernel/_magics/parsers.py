@@ -47,13 +47,19 @@ def _grants(parser: MagicParser) -> None:
 
 def _wit() -> MagicParser:
     parser = MagicParser("%%wit")
-    parser.add_argument("--deps", metavar="DIR", help="a folder of WIT packages that the cell refers to")
+    parser.add_argument(
+        "--deps", metavar="DIR", help="a folder of WIT packages that the cell refers to; see %%wit deps"
+    )
     return parser
 
 
 def _wit_line() -> MagicParser:
     parser = MagicParser("%wit")
     parser.add_argument("--language", metavar="LANG", help="with show: the bindings generated for a language")
+    parser.add_argument("--offline", action="store_true", help="with deps: fetch nothing, hold to the lock")
+    parser.add_argument(
+        "--update", action="store_true", help="with deps: choose anew, leaving the lock aside"
+    )
     return parser
 
 
@@ -64,12 +70,20 @@ def _wasm() -> MagicParser:
         "--world", metavar="W", help="the world to build for: its name or full id; the only one if left out"
     )
     parser.add_argument(
-        "--dep", metavar="NAME@VERSION", help="a dependency of the snippet; may be repeated", **many
+        "--dep",
+        metavar="NAME@VERSION",
+        help="a dependency of the snippet, such as serde_json@1; for Rust with features in brackets: "
+        "serde@1[derive], and [-default] leaves the default ones out; may be repeated",
+        **many,
     )
     parser.add_argument("--file", metavar="PATH", help="another file of the build; may be repeated", **many)
     parser.add_argument("--opt", choices=["0", "1", "2", "3", "s"], help="optimisation level")
     parser.add_argument("--release", action="store_true", help="bake the artefact one would deploy")
-    parser.add_argument("--engine", metavar="E", help="another engine or version of the language's runtime")
+    parser.add_argument(
+        "--engine",
+        metavar="E",
+        help="another engine or version of the language: for Rust a toolchain of rustup's, such as 1.90",
+    )
     parser.add_argument(
         "--flag", metavar="ARG", help="an argument for the compiler: --flag=ARG; may be repeated", **many
     )

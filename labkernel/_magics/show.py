@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
 
+from labkernel._cards import output_card
 from labkernel._magics.bundles import beneath, bundle_of, kinds_shown
 from labkernel._magics.progress import ProgressLine
 
@@ -57,6 +58,12 @@ class Screen:
         self._beneath(record)
         self.hide(record)
         return record
+
+    def fold(self, text: str) -> None:
+        """Show what a compiler printed, folded, where the frontend shows HTML; elsewhere nothing."""
+        bundle = {"text/html": output_card(text).html()} if text else {}
+        if bundle and not self._line.replace(bundle):
+            publish_display_data(bundle)
 
     def hide(self, record: Any) -> None:
         """Keep a cell's last value from being shown, once more or at all."""

@@ -35,6 +35,7 @@ class TimingMagics(LabMagics):
         parsed = parse_line(TIMINGS, line)
         if not parsed.words:
             return self._last_run()
+        before = _load(parsed.compare) if parsed.compare else None
         result = self.lab.timings(
             parsed.words,
             kind=parsed.kind or "startup",
@@ -47,8 +48,8 @@ class TimingMagics(LabMagics):
         if parsed.save:
             _save(result, parsed.save)
             self.screen.note(f"measurement written to {parsed.save}")
-        if parsed.compare:
-            for name, comparison in result.compared_to(_load(parsed.compare)):
+        if before is not None:
+            for name, comparison in result.compared_to(before):
                 self.screen.note(comparison.text(f"{name} before", f"{name} now"))
         return result
 
@@ -71,4 +72,7 @@ def _load(path: str) -> Timings:
     try:
         return Timings.from_json(Path(path).expanduser().read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--compare {path!r} cannot be read ({error}).") from None
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(
+            f"--compare {path!r} cannot be read ({why}); give a file that --save has written."
+        ) from None

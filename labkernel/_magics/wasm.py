@@ -8,8 +8,9 @@ from typing import Any, Final
 from IPython.core.magic import magics_class
 
 from labkernel import _setup as setup
+from labkernel import _toolchains as toolchains
 from labkernel._capability import parse_duration
-from labkernel._cards import list_card
+from labkernel._cards import explanation_card, list_card, printed
 from labkernel._errors import CompileError, UsageError, did_you_mean
 from labkernel._lab import Build
 from labkernel._magics.base import LabMagics, identifier, magic
@@ -19,7 +20,7 @@ from labkernel._timing import format_bytes
 
 __all__ = ["WasmMagics"]
 
-ACTIONS: Final = ("list", "show", "new", "load", "save", "doctor", "setup", "clean")
+ACTIONS: Final = ("list", "show", "new", "load", "save", "doctor", "setup", "clean", "explain")
 
 
 @magics_class
@@ -63,6 +64,7 @@ class WasmMagics(LabMagics):
                 **options,
             )
         except CompileError as error:
+            self.screen.fold(printed(error.raw, error.diagnostics))
             if not parsed.no_raise_error:
                 raise
             self.screen.end()
@@ -87,6 +89,7 @@ class WasmMagics(LabMagics):
             %wasm save resize ./out.wasm      its bytes into a file
             %wasm doctor                      what is installed, what is missing, how to mend it
             %wasm setup rust                  prepare a toolchain
+            %wasm explain E0308               the language's own explanation of an error's code
             %wasm clean                       empty the cache of components and machine code
         """
         parsed = parse_line(WASM_LINE, line)
@@ -150,10 +153,15 @@ class WasmMagics(LabMagics):
         setup.prepare(line.words, self.lab, progress=self.screen.progress)
         return self.screen.show(setup.doctor(self.lab.cache))
 
+    def _explain(self, line: Line) -> Any:
+        (code,) = words_only(line, WASM_LINE, ["explain CODE"])
+        language, text = toolchains.explain(code)
+        return self.screen.show(explanation_card(code, language, text))
+
     def _clean(self, line: Line) -> None:
-        words_only(line, WASM_LINE, ["clean"])
+        words_only(line, WASM_LINE, [])
         freed = self.lab.cache.trim(0) if line.all else self.lab.cache.empty()
-        self.screen.note(f"{format_bytes(freed)} freed; what is asked for again is made again.")
+        self.screen.note(f"{format_bytes(freed)} freed. A cell that is run again is built again.")
 
 
 def _source(path: str) -> tuple[str, str]:

@@ -27,9 +27,10 @@ _SPECS: Final[dict[Kind, Callable[[Timings], dict[str, Any]]]] = {
     "timeline": timeline_spec,
     "size": size_spec,
 }
+#: Without plotly's own `responsive`: JupyterLab's renderer resizes figures itself, and with both a figure
+#: measured while its theme is loading keeps a height of nothing.
 _CONFIG: Final = {
     "displaylogo": False,
-    "responsive": True,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "toImageButtonOptions": {"format": "svg", "filename": "labkernel"},
 }

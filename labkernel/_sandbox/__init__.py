@@ -95,7 +95,11 @@ def _wasi_standing(name: str, interface: str, grants: Grants) -> Standing:
         return Standing(name, "captured", "shown under the cell, up to the output budget")
     if interface.startswith("cli/terminal"):
         return Standing(name, "empty", "no terminal")
-    return Standing(name, "real", "plumbing of the interfaces above")
+    if interface == "cli/exit":
+        return Standing(name, "real", "ends the guest, and nothing else")
+    if package == "io":
+        return Standing(name, "real", "what other interfaces read, write and wait with")
+    return Standing(name, "real", "as the engine has it")
 
 
 def refuse_other_wasi(world: World) -> None:

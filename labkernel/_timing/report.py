@@ -14,7 +14,7 @@ from labkernel._timing.records import LatencyTiming, SizeTiming
 from labkernel._timing.samples import Samples
 from labkernel._timing.table import Table
 from labkernel._timing.timings import Timings
-from labkernel._timing.units import format_bytes
+from labkernel._timing.units import format_bytes, format_count
 from labkernel._timing.visible import visible
 
 __all__ = ["FIRST_ANSWER", "report_notes", "report_table", "report_text", "report_title"]
@@ -83,7 +83,8 @@ def _how_to_read(timings: Timings) -> str:
         return f"{parts}."
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     warm = max((samples.warmup for samples in timings.totals().values()), default=0)
-    return f"{parts}; n = {n}{f', {warm} warm-ups left out' if warm else ''}."
+    left_out = f", {format_count(warm, 'warm-up')} left out" if warm else ""
+    return f"{parts}; n = {n}{left_out}."
 
 
 def _startup_table(timings: Timings) -> Table:

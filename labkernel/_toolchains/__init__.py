@@ -13,7 +13,16 @@ from labkernel._toolchains.base import (
     Toolchain,
     ToolStatus,
 )
-from labkernel._toolchains.registry import get, language_of_file, languages, native, toolchains
+from labkernel._toolchains.kept import close_kept
+from labkernel._toolchains.registry import (
+    explain,
+    forget,
+    get,
+    language_of_file,
+    languages,
+    native,
+    toolchains,
+)
 from labkernel._toolchains.zig import zig_binary
 
 __all__ = [
@@ -26,6 +35,9 @@ __all__ = [
     "Snippet",
     "ToolStatus",
     "Toolchain",
+    "close_kept",
+    "explain",
+    "forget",
     "get",
     "language_of_file",
     "languages",

@@ -272,6 +272,10 @@ class Toolchain(ABC):
     def versions(self) -> str:
         """Return what identifies the tools, for cache keys, without starting any; empty where one is missing."""
 
+    def identity(self, options: Options) -> str:
+        """Return what identifies the tools for these options: another engine's where they name one."""
+        return self.versions()
+
     @abstractmethod
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return the doctor's rows; never raise for a missing tool."""
@@ -302,6 +306,10 @@ class Toolchain(ABC):
     def needs_world(self, text: str) -> bool:
         """Whether a snippet of this text can only be built for a world."""
         return True
+
+    def explain(self, code: str) -> str | None:
+        """Return the language's own explanation of a diagnostic's code, or `None` where it has none."""
+        return None
 
     def bindings(self, package: Package, world: World, context: Context) -> dict[str, str]:
         """Return the generated bindings by file name; raise `UsageError` where there are none."""

@@ -39,6 +39,8 @@ _KEPT: Final = (
 _KEPT_ONLINE: Final = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "CARGO_HTTP_CAINFO", "CARGO_HTTP_PROXY", "CARGO_NET_OFFLINE",
+    "REQUESTS_CA_BUNDLE", "PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST",
 )  # fmt: skip
 _CHUNK: Final = 1 << 16
 

@@ -6,6 +6,7 @@ Everything meets in one normal form of plain data, which also travels to the hos
 from __future__ import annotations
 
 from labkernel._values.call import bind, call_text, parse_args, parse_call, split_args
+from labkernel._values.functions import find_function
 from labkernel._values.objects import Flags, Record, Some, Variant, err, ok
 from labkernel._values.python_in import to_normal
 from labkernel._values.python_out import from_normal
@@ -21,6 +22,7 @@ __all__ = [
     "bind",
     "call_text",
     "err",
+    "find_function",
     "from_normal",
     "ok",
     "parse_args",

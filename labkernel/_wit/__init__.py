@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labkernel._wit.names import PackageId, declared, nested, referenced, with_versions
 from labkernel._wit.types import (
     PRIMITIVES,
     Case,
@@ -39,6 +40,7 @@ __all__ = [
     "OpaqueType",
     "OptionType",
     "Package",
+    "PackageId",
     "Param",
     "Primitive",
     "RecordType",
@@ -48,7 +50,11 @@ __all__ = [
     "VariantType",
     "World",
     "body_text",
+    "declared",
     "from_data",
+    "nested",
+    "referenced",
     "to_data",
     "type_text",
+    "with_versions",
 ]

@@ -27,7 +27,7 @@ from labkernel._toolchains.base import (
 )
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
-from labkernel._toolchains.rust import prebuilt, tools
+from labkernel._toolchains.rust import prebuilt, tools, workspace
 from labkernel._toolchains.rust.diagnostics import Reader, raw_text
 from labkernel._toolchains.rust.names import RustWorld
 from labkernel._toolchains.rust.native import main_function
@@ -67,6 +67,17 @@ class Rust(Toolchain):
         except LabError:
             return ""
 
+    def identity(self, options: Options) -> str:
+        """Return what identifies the toolchain that `--engine` names."""
+        try:
+            return f"rust {tools.find_rustc(options.engine).identity}"
+        except LabError:
+            return ""
+
+    def explain(self, code: str) -> str | None:
+        """Return what `rustc --explain` says."""
+        return tools.explain(tools.find_rustc(), code)
+
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return rows for rustc, its target and wit-bindgen."""
         setup = tools.HOW_SETUP
@@ -96,7 +107,8 @@ class Rust(Toolchain):
         if not rustc.has_target:
             context.progress(f"adding the Rust target {tools.TARGET}")
             tools.add_target(rustc)
-        context.progress("wit-bindgen for Rust: about 1 minute, once on this machine")
+        if prebuilt.find_prebuilt(rustc, context.cache) is None:
+            context.progress("wit-bindgen for Rust: about 1 minute, once on this machine")
         prebuilt.build_prebuilt(rustc, context.cache, context.progress, offline=False)
 
     def build(
@@ -110,9 +122,10 @@ class Rust(Toolchain):
         """Build a cell by one run of rustc."""
         if package is None or world is None:
             raise UsageError("A Rust cell needs a world: give one with --world, or write it in a %%wit cell.")
-        if options.deps:
-            raise UsageError(f"--dep {options.deps[0]}: dependencies of Rust cells are not supported yet.")
         rustc, built = self._tools(options, context)
+        crates = workspace.ready(
+            rustc, options.deps, context, offline=options.offline, timeout_s=options.timeout_s
+        )
         cell = Cell(snippet.text.removeprefix("\ufeff"))
         bound = RustWorld(world, package)
         name = _file_stem(snippet.name)
@@ -120,21 +133,24 @@ class Rust(Toolchain):
         _refuse_async(bound)
         crate = scaffold(cell, bound, f"{name}.rs")
         with context.build_folder(keep=options.verbose) as folder:
-            _write(folder, name, crate, snippet, package)
-            command = _command(rustc, built, options)
-            done = _compile(command, rustc, built, folder, Limits(timeout_s=options.timeout_s))
+            _write(folder, name, crate, snippet, package, crates)
+            command = _command(rustc, built, options, crates)
+            done = _compile(command, rustc, built, folder, Limits(timeout_s=options.timeout_s), crates)
             reader = Reader(cell, bound, crate, [f"{name}.rs", *(n for n, _ in snippet.files)], ROOT_FILE)
             wasm = _result(done, folder / "cell.wasm", reader)
         stderr = done.err.decode(errors="replace")
         return Artifact(
             wasm, {"compile": done.ns}, reader.diagnostics(stderr), options.form, (done.command,),
-            {"rustc": rustc.version(context.cache), "wit-bindgen": prebuilt.WIT_BINDGEN}, raw_text(stderr),
+            {"rustc": rustc.version(context.cache), "wit-bindgen": prebuilt.WIT_BINDGEN, **dict(crates.versions)},
+            raw_text(stderr),
         )  # fmt: skip
 
     def _tools(self, options: Options, context: Context) -> tuple[tools.Rustc, prebuilt.Prebuilt]:
-        rustc = tools.find_rustc()
+        rustc = tools.find_rustc(options.engine)
         if not rustc.has_target:
-            raise ToolchainMissing(f"The Rust target {tools.TARGET}", language="rust", how=tools.HOW_SETUP)
+            add = f"rustup target add {tools.TARGET} --toolchain {rustc.sysroot.name}"
+            how = add if options.engine else tools.HOW_SETUP
+            raise ToolchainMissing(f"The Rust target {tools.TARGET}", language="rust", how=how)
         built = prebuilt.find_prebuilt(rustc, context.cache)
         if built is None:
             context.progress("wit-bindgen for Rust: building, about 1 minute, once on this machine")
@@ -197,7 +213,9 @@ def _refuse_async(world: RustWorld) -> None:
                 )
 
 
-def _command(rustc: tools.Rustc, built: prebuilt.Prebuilt, options: Options) -> list[str]:
+def _command(
+    rustc: tools.Rustc, built: prebuilt.Prebuilt, options: Options, crates: workspace.Crates
+) -> list[str]:
     level = options.opt or ("3" if options.release else "s")
     form = [flag.format(level) for flag in _FORMS[options.release]]
     for flag in options.flags:
@@ -217,8 +235,8 @@ def _command(rustc: tools.Rustc, built: prebuilt.Prebuilt, options: Options) -> 
     edition = [] if any(f.startswith("--edition") for f in flags) else ["--edition", "2024"]
     return [
         str(rustc.path), "--target", tools.TARGET, "--crate-type", "cdylib", "--crate-name", "cell", *edition,
-        *built.arguments(), "-Cpanic=abort", "-Cstrip=symbols", *form, *flags, "--error-format=json",
-        "-o", "cell.wasm", ROOT_FILE,
+        *built.arguments(), *crates.arguments(), "-Cpanic=abort", "-Cstrip=symbols", *form, *flags,
+        "--error-format=json", "-o", "cell.wasm", ROOT_FILE,
     ]  # fmt: skip
 
 
@@ -231,17 +249,22 @@ def _native_command(rustc: tools.Rustc, built: prebuilt.Prebuilt) -> list[str]:
 
 
 def _compile(
-    command: list[str], rustc: tools.Rustc, built: prebuilt.Prebuilt, folder: Path, limits: Limits
-) -> Finished:
+    command: list[str], rustc: tools.Rustc, built: prebuilt.Prebuilt, folder: Path, limits: Limits,
+    crates: workspace.Crates = workspace.NONE,
+) -> Finished:  # fmt: skip
+    readable = (rustc.sysroot, built.folder, *([crates.folder] if crates.folder else []))
+    own = {"CARGO_MANIFEST_DIR": str(folder), "TMPDIR": str(folder), "HOME": str(folder)}
     return run(
         command, cwd=folder, language="rust", limits=limits, how=tools.HOW_RUST,
-        env={"CARGO_MANIFEST_DIR": str(folder), "TMPDIR": str(folder), "HOME": str(folder)},
-        confinement=Confinement((rustc.sysroot, built.folder), (folder,)),
+        env=own | crates.environment(), confinement=Confinement(readable, (folder,)),
     )  # fmt: skip
 
 
-def _write(folder: Path, name: str, crate: Scaffold, snippet: Snippet, package: Package) -> None:
-    files = {ROOT_FILE: crate.root, f"{name}.rs": crate.cell, **dict(crate.files)}
+def _write(
+    folder: Path, name: str, crate: Scaffold, snippet: Snippet, package: Package,
+    crates: workspace.Crates = workspace.NONE,
+) -> None:  # fmt: skip
+    files = {ROOT_FILE: crate.root, f"{name}.rs": crate.cell, **crates.files(), **dict(crate.files)}
     for file, text in snippet.files:
         if check_file_name(file) in files or file.startswith("wit/"):
             raise UsageError(
@@ -267,4 +290,10 @@ def _result(done: Finished, wasm: Path, reader: Reader) -> bytes:
         message = f"rustc failed with status {done.code}."
     else:
         message = f"The cell does not compile: {len(errors)} error{'s' if len(errors) > 1 else ''}."
-    raise CompileError(message, language="rust", diagnostics=errors, raw=raw_text(stderr))
+    raise CompileError(
+        message,
+        language="rust",
+        diagnostics=errors,
+        raw=raw_text(stderr),
+        footnote=reader.footnote(stderr, errors),
+    )

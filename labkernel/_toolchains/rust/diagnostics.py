@@ -70,6 +70,13 @@ class Reader:
                 found.setdefault((diagnostic.message, diagnostic.line, diagnostic.column), diagnostic)
         return tuple(found.values())
 
+    def footnote(self, stderr: str, errors: Sequence[Diagnostic]) -> str:
+        """Return where the compiler explains the first error that is told in its own words, or an empty string."""
+        codes = [message.get("code") or {} for message in messages(stderr)]
+        explained = {code["code"] for code in codes if code.get("explanation")}
+        own = [e.code for e in errors if e.code in explained and "the world asks for" not in e.message]
+        return f"%wasm explain {own[0]} tells more." if own else ""
+
     def _one(self, message: Mapping[str, Any]) -> Diagnostic | None:
         code = (message.get("code") or {}).get("code", "")
         severity = "warning" if message["level"] == "warning" else "error"
@@ -140,6 +147,9 @@ class Reader:
 
     def _hint(self, message: Mapping[str, Any]) -> str:
         """Return the compiler's advice: its `help`, with what it would put there."""
+        unlinked = re.search(r"crate `(\w+)`", " ".join(str(s["label"]) for s in message["spans"]))
+        if unlinked and (message.get("code") or {}).get("code") in ("E0432", "E0433"):
+            return f"if {unlinked[1]} is a crate, ask for it on the cell's first line: --dep {unlinked[1]}"
         hints = []
         for child in message.get("children", ()):
             if child["level"] != "help":

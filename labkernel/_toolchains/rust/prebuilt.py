@@ -20,13 +20,22 @@ from labkernel._toolchains.process import Finished, Limits, run
 from labkernel._toolchains.rust.tools import HOW_SETUP, TARGET, Rustc, check_minimum, find_cargo
 from labkernel._toolchains.zig import HOW_ZIG, zig_binary
 
-__all__ = ["WIT_BINDGEN", "Prebuilt", "build_prebuilt", "find_prebuilt"]
+__all__ = [
+    "WIT_BINDGEN",
+    "Prebuilt",
+    "Progress",
+    "build_prebuilt",
+    "find_prebuilt",
+    "linker",
+    "needs_linker",
+]
 
 WIT_BINDGEN: Final = "0.63.0"
 _KIND: Final = "toolchain"
 _FORM: Final = "rust prelude 2"
 _FILES: Final = ("Cargo.toml", "Cargo.lock", "lib.rs")
 _CRATES: Final = 34
+_TOLD: Final = ("Compiling", "Downloaded", "Downloading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +98,13 @@ def _build(rustc: Rustc, host: str, work: Path, progress: Callable[[str], None],
     ]
     env = {
         "RUSTC": str(rustc.path), "CARGO_TARGET_DIR": str(work / "out"), "CARGO_TERM_COLOR": "never",
-        "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS": "-Cembed-bitcode=yes", **_linker(host, work),
+        "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS": "-Cembed-bitcode=yes", **linker(host, work),
     }  # fmt: skip
 
     def cargo(*further: str, online: bool = False) -> Finished:
         return run(
             [*command, *further], cwd=work, language="rust", env=env, limits=Limits(timeout_s=1800), online=online,
-            on_line=_Progress(progress),
+            on_line=Progress(progress, "wit-bindgen for Rust", _CRATES),
         )  # fmt: skip
 
     done = cargo("--offline")
@@ -105,20 +114,22 @@ def _build(rustc: Rustc, host: str, work: Path, progress: Callable[[str], None],
         raise _failure(done, offline=offline)
 
 
-class _Progress:
-    """Turns cargo's lines into the lab's: which crate, how many so far."""
+class Progress:
+    """Turns cargo's lines into the lab's: what is made, which crate, how many so far."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell, self._count = tell, 0
+    def __init__(self, tell: Callable[[str], None], what: str, total: int) -> None:
+        self._tell, self._what, self._total, self._count = tell, what, total, 0
 
     def __call__(self, line: str) -> None:
+        """Tell a line of cargo's error stream."""
         words = line.split()
-        if len(words) > 1 and words[0] in ("Compiling", "Downloaded", "Downloading"):
+        if len(words) > 1 and words[0] in _TOLD and not words[1].startswith("labkernel"):
             self._count += words[0] == "Compiling"
-            self._tell(f"wit-bindgen for Rust: {words[0].lower()} {words[1]} ({self._count} of {_CRATES})")
+            far = f" ({min(self._count, self._total)} of {self._total})" if self._total else ""
+            self._tell(f"{self._what}: {words[0].lower()} {words[1]}{far}")
 
 
-def _linker(host: str, work: Path) -> dict[str, str]:
+def linker(host: str, work: Path) -> dict[str, str]:
     """Return what lets zig link the macros, on a machine without a C compiler."""
     zig = zig_binary()
     if shutil.which("cc") or zig is None:
@@ -133,10 +144,18 @@ def _linker(host: str, work: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+def needs_linker(said: str) -> ToolchainMissing | None:
+    """Return the error for a machine that links no macros, if that is what cargo said."""
+    if "linker `cc` not found" not in said:
+        return None
+    how = f"your system's package of gcc or clang, or {HOW_ZIG}"
+    return ToolchainMissing("A C linker", language="rust", how=how)
+
+
 def _failure(done: Finished, *, offline: bool) -> CompileError | ToolchainMissing:
-    if "linker `cc` not found" in done.text:
-        how = f"your system's package of gcc or clang, or {HOW_ZIG}"
-        return ToolchainMissing("A C linker", language="rust", how=how)
+    unlinked = needs_linker(done.text)
+    if unlinked is not None:
+        return unlinked
     if offline and "offline" in done.text:
         detail = "Its crates are not on this machine and fetching is off."
         how = f"{HOW_SETUP} (once, with a network)"

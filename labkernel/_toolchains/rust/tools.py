@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import ToolchainMissing
+from labkernel._errors import ToolchainMissing, UsageError
 from labkernel._toolchains.base import identity_of
 from labkernel._toolchains.process import Limits, find_tool, run
 
@@ -25,6 +25,7 @@ __all__ = [
     "Rustc",
     "add_target",
     "check_minimum",
+    "explain",
     "find_cargo",
     "find_rustc",
 ]
@@ -77,8 +78,13 @@ class Rustc:
         return found[1] if found else "unknown"
 
 
-def find_rustc() -> Rustc:
-    """Return the compiler; raise `ToolchainMissing` where there is none."""
+def find_rustc(engine: str = "") -> Rustc:
+    """Return the compiler, or that of a toolchain of rustup's (`1.90`, `nightly`) with `engine`.
+
+    Raises `ToolchainMissing` where there is none.
+    """
+    if engine:
+        return _of_rustup(engine)
     found = find_tool("rustc", language="rust", how=HOW_RUST)
     real = found.resolve()
     if real.name.startswith("rustup"):
@@ -86,9 +92,41 @@ def find_rustc() -> Rustc:
     return Rustc(real, real.parent.parent)
 
 
+def _rustup_home() -> Path:
+    return Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
+
+
+def _installed(name: str) -> Path | None:
+    """Return the compiler of the installed toolchain that a name means: itself, or its newest of that version."""
+    toolchains = _rustup_home() / "toolchains"
+    releases = [f for start in (f"{name}.*", f"{name}-[0-9]*") for f in toolchains.glob(start)]
+    releases.sort(key=lambda f: [int(n) for n in re.findall(r"\d+", f.name)[:3]], reverse=True)
+    fitting = [*sorted(toolchains.glob(f"{name}-[!0-9]*")), *releases]
+    for folder in (toolchains / name, *fitting):
+        if (folder / "bin" / "rustc").is_file():
+            return (folder / "bin" / "rustc").resolve()
+    return None
+
+
+def _of_rustup(engine: str) -> Rustc:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", engine):
+        raise UsageError(
+            f"--engine {engine!r} is no Rust toolchain; write for example 1.90, 1.90.0 or nightly."
+        )
+    path = _installed(engine)
+    if path is None:
+        known = sorted(
+            f.name for f in (_rustup_home() / "toolchains").glob("*") if (f / "bin" / "rustc").is_file()
+        )
+        detail = f"Installed are: {', '.join(known)}." if known else "rustup has none here."
+        how = f"rustup toolchain install {engine} --target {TARGET}"
+        raise ToolchainMissing(f"The Rust toolchain {engine}", language="rust", how=how, detail=detail)
+    return Rustc(path, path.parent.parent)
+
+
 def _behind_rustup(rustup: Path) -> Path:
     """Return the compiler that rustup would start, read from its settings (starting it costs 20 ms)."""
-    home = Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
+    home = _rustup_home()
     name = os.environ.get("RUSTUP_TOOLCHAIN") or ""
     if not name:
         try:
@@ -97,9 +135,9 @@ def _behind_rustup(rustup: Path) -> Path:
             settings = ""
         found = re.search(r'^default_toolchain\s*=\s*"([^"]+)"', settings, re.MULTILINE)
         name = found[1] if found else "stable"
-    for folder in (home / "toolchains" / name, *sorted((home / "toolchains").glob(f"{name}-*"))):
-        if (folder / "bin" / "rustc").is_file():
-            return (folder / "bin" / "rustc").resolve()
+    installed = _installed(name)
+    if installed is not None:
+        return installed
     done = run([rustup.parent / "rustup", "which", "rustc"], cwd=home.parent, language="rust", how=HOW_RUST)
     path = Path(done.out.decode(errors="replace").strip())
     if done.code != 0 or not path.is_file():
@@ -108,6 +146,20 @@ def _behind_rustup(rustup: Path) -> Path:
             "rustc", language="rust", how=f"rustup toolchain install {name}", detail=detail
         )
     return path.resolve()
+
+
+def explain(rustc: Rustc, code: str) -> str | None:
+    """Return what `rustc --explain` says of a code like `E0308`, or `None`."""
+    if not re.fullmatch(r"E\d{4}", code):
+        return None
+    done = run(
+        [rustc.path, "--explain", code],
+        cwd=Path("/"),
+        language="rust",
+        limits=Limits(timeout_s=30),
+        how=HOW_RUST,
+    )
+    return done.out.decode(errors="replace").strip() or None if done.code == 0 else None
 
 
 def add_target(rustc: Rustc) -> None:

