@@ -141,13 +141,13 @@ def test_every_form_of_an_entry() -> None:
             d = {{ path = "/abs/d" }}
             "wasi:clocks" = "0.2.6"
             "acme:types" = {{ version = "^1", registry = "127.0.0.1:5000", namespace_prefix = "wit/" }}
-            old-types = {{ package = "acme:types", version = "=1.0.0", registry = "ghcr.io" }}
+            old-types = {{ package = "acme:types", version = "=1.0.0", registry = "registry.example.org" }}
             "me:here" = "./here"
             [namespace_registries]
-            acme = "ghcr.io"
+            acme = "registry.example.org"
             [namespace_registries.wasi]
             registry = "wasi.dev"
-            metadata = {{ oci = {{ registry = "ghcr.io", namespacePrefix = "w/" }} }}
+            metadata = {{ oci = {{ registry = "registry.example.org", namespacePrefix = "w/" }} }}
             """
         )
     )
@@ -158,10 +158,13 @@ def test_every_form_of_an_entry() -> None:
         "d": PathSource("/abs/d"),
         "wasi-clocks": RegistrySource("wasi:clocks", "0.2.6"),
         "acme-types": RegistrySource("acme:types", "^1", "127.0.0.1:5000", "wit/"),
-        "old-types": RegistrySource("acme:types", "=1.0.0", "ghcr.io"),
+        "old-types": RegistrySource("acme:types", "=1.0.0", "registry.example.org"),
         "me-here": PathSource("./here"),
     }
-    assert manifest.namespaces == {"acme": ("ghcr.io", None), "wasi": ("ghcr.io", "w/")}
+    assert manifest.namespaces == {
+        "acme": ("registry.example.org", None),
+        "wasi": ("registry.example.org", "w/"),
+    }
 
 
 @pytest.mark.parametrize(

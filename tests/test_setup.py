@@ -109,7 +109,7 @@ def test_the_doctor_never_raises_for_what_is_missing(
 
 def test_names_that_setup_does_not_know(cache: Cache) -> None:
     """The refusal lists what is known."""
-    with pytest.raises(UsageError, match="known: toolbox, rust, c, .*wat"):
+    with pytest.raises(UsageError, match=r"known: toolbox, rust, c, .*wat"):
         setup.prepare(["ruby"], Lab(cache), progress=lambda line: None)
 
 

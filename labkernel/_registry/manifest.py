@@ -183,7 +183,7 @@ def _registry(package: str, value: Mapping[str, str]) -> RegistrySource:
 def _place(registry: str, prefix: str | None) -> tuple[str, str | None]:
     if registry and not _REGISTRY.fullmatch(registry):
         raise UsageError(
-            f'registry {registry[:80]!r} is no host; give one such as "ghcr.io" or "127.0.0.1:5000".'
+            f'registry {registry[:80]!r} is no host; give one such as "registry.example.org" or "127.0.0.1:5000".'
         )
     if prefix is not None and (len(prefix) > 200 or not _PREFIX.fullmatch(prefix)):
         raise UsageError(f'namespace_prefix {prefix[:80]!r} is none; give one such as "webassembly/".')
@@ -207,7 +207,7 @@ def _namespace(value: Any) -> tuple[str, str | None]:
     if isinstance(value, str):
         return _place(value or "?", None)
     if not isinstance(value, dict) or not isinstance(value.get("registry"), str):
-        raise UsageError(f'{value!r} is no registry; give its host, such as "ghcr.io".')
+        raise UsageError(f'{value!r} is no registry; give its host, such as "registry.example.org".')
     oci: Any = value.get("metadata", {})
     oci = oci.get("oci", {}) if isinstance(oci, dict) else {}
     named = oci if isinstance(oci, dict) else {}

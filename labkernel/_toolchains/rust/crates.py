@@ -140,8 +140,8 @@ def fetch_failure(said: str, wanted: Sequence[Wanted], *, offline: bool) -> LabE
     if found:
         name = found[1] or found[2]
         near = re.search(r"perhaps you meant: +([\w-]+)", said)
-        meant = f" Did you mean {near[1]!r}?" if near else " Look it up on https://crates.io."
-        return UsageError(f"--dep {name}: crates.io has no crate of that name.{meant}")
+        meant = f" Did you mean {near[1]!r}?" if near else " Look its name up."
+        return UsageError(f"--dep {name}: the registry of crates has none of that name.{meant}")
     found = re.search(r"for the requirement `([\w-]+) = \"([^\"]+)\"`", said)
     if found:
         there = re.search(r"didn't match: (.+)", said)

@@ -279,7 +279,7 @@ def _direct(lock: Mapping[str, Any]) -> set[tuple[str, str]]:
 def _package_of(identity: str) -> tuple[str, str]:
     """Return name and version of cargo's id of a package.
 
-    >>> _package_of("registry+https://github.com/rust-lang/crates.io-index#serde@1.0.2")
+    >>> _package_of("registry+https://registry.example.org/index#serde@1.0.2")
     ('serde', '1.0.2')
     """
     path, _, fragment = identity.rpartition("#")

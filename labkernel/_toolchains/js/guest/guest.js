@@ -62,7 +62,8 @@ export class Lab {
     for (const [name, value] of Object.entries(globals)) {
       Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
     }
-    Error.prepareStackTrace = (error, frames) => this.places.stack(error, frames);
+    // The engine asks for a stack whatever is thrown, and an answer of the world is no error.
+    Error.prepareStackTrace = (error, frames) => (error instanceof Error ? this.places.stack(error, frames) : '');
   }
 
   // --- imports
