@@ -14,7 +14,9 @@ from labkernel import Lab
 from labkernel._errors import LabError
 
 EDITS = 15
-GOALS_S = {"wat": 0.05, "c": 0.25, "rust": 0.4}
+GOALS_S = {
+    "wat": 0.05, "python": 0.1, "js": 0.1, "ts": 0.1, "c": 0.25, "zig": 0.25, "rust": 0.4, "go": 1.0, "cpp": 1.2,
+}  # fmt: skip
 FRESH = """
 import sys, time
 from pathlib import Path

@@ -54,4 +54,59 @@ def wat(n: int) -> str:
 """
 
 
-CELLS = {"wat": wat, "c": c, "rust": rust}
+def cpp(n: int) -> str:
+    """Return the C++ cell of edit `n`."""
+    return f"""std::expected<void, HandlerError> Handle(HandlerEvent event) {{
+    if (event.event_type == EventType::kObjectAdded) return {{}};
+    HandlerError error;
+    error.variants = HandlerError::Rejected{{{n}}};
+    return std::unexpected(error);
+}}
+"""
+
+
+def zig(n: int) -> str:
+    """Return the Zig cell of edit `n`."""
+    return f"""fn handle(event: HandlerEvent) Result(void, HandlerError) {{
+    if (event.event_type == .object_added) return .ok;
+    return .{{ .err = .{{ .rejected = {n} }} }};
+}}
+"""
+
+
+def go(n: int) -> str:
+    """Return the Go cell of edit `n`."""
+    return f"""import "fmt"
+
+func Handle(e HandlerEvent) Result {{
+	if e.EventType == EventType_ObjectAdded {{
+		fmt.Println("added", e.EventVersion)
+		return Ok()
+	}}
+	return Err(MakeHandlerErrorRejected({n}))
+}}
+"""
+
+
+def js(n: int) -> str:
+    """Return the JavaScript cell of edit `n`; it is TypeScript too."""
+    return f"""export function handle(event) {{
+  if (event.eventType === 'object-added') {{ console.log('added', event.eventVersion); return; }}
+  throw {{ tag: 'rejected', val: {n} }};
+}}
+"""
+
+
+def python(n: int) -> str:
+    """Return the Python cell of edit `n`."""
+    return f"""def handle(event):
+    if event.event_type == EventType.OBJECT_ADDED:
+        print("added", event.event_version)
+        return None
+    raise Err(HandlerError_Rejected({n}))
+"""
+
+
+CELLS = {
+    "wat": wat, "python": python, "js": js, "ts": js, "c": c, "zig": zig, "rust": rust, "go": go, "cpp": cpp,
+}  # fmt: skip

@@ -221,7 +221,9 @@ def test_what_does_not_build_for_wasm_is_told(cell: Callable[..., Artifact]) -> 
 
 def test_what_there_is_not_is_told(cell: Callable[..., Artifact]) -> None:
     """An unknown crate, version or feature is the line's fault; what cannot be fetched is the machine's."""
-    with pytest.raises(UsageError, match=r"--dep no-such-crate: the registry of crates has none of that name"):
+    with pytest.raises(
+        UsageError, match=r"--dep no-such-crate: the registry of crates has none of that name"
+    ):
         cell(ECHO, "no-such-crate@1")
     with pytest.raises(UsageError, match=r"--dep plain-words@7: there is no such version\. It has 1\.2\.0"):
         cell(ECHO, "plain-words@7")

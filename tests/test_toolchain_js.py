@@ -901,3 +901,59 @@ def test_starlingmonkey_does_the_same_job(kit: Kit, js: Js) -> None:
     call = start(kit, kit.build(js, ASYNC, TRY, **options))
     assert call("run", "order") == "sync,micro,then,timer"
     assert call("fail", "late") == ["err", "late"]
+
+
+WORLDS: dict[str, tuple[str, str, list[tuple[str, list[Any], Any]]]] = {
+    "command": (
+        "package a:b; world c { include wasi:cli/command@0.2.0; }",
+        "export function run() { console.log('ran'); }",
+        [("wasi:cli/run@0.2.12#run", [], ["ok", None])],
+    ),
+    "names of globals": (
+        "package a:b; world i { import console: func(); import performance: func() -> u32; "
+        "export run: func(while: u32, this: u32) -> u32; }",
+        "export const run = (a, b) => typeof console === 'function' ? a + b : 0;",
+        [("run", [1, 2], 3)],
+    ),
+    "deep": (
+        f"package a:b; world d {{ export e: func(v: {'list<' * 40}u8{'>' * 40}) -> {'option<' * 20}u8{'>' * 20}; }}",
+        "export const e = () => null;",
+        [("e", [[]], None)],
+    ),
+    "versions": (
+        "package a:b@2.1.0-rc.1; interface x { record r { a: u8 } f: func(v: r) -> r; } "
+        "world e { use x.{r}; import x; export g: func(v: r) -> r; export x; }",
+        "export const g = (v) => v, x = { f: (v) => ({ a: v.a + 1 }) };",
+        [("g", [[1]], [1]), ("a:b/x@2.1.0-rc.1#f", [[3]], [4])],
+    ),
+    "resources": (
+        "package a:b; interface c { resource counter { constructor(n: u64); inc: func(by: u64) -> u64; "
+        "zero: static func() -> counter; } total: func() -> u64; } world e { export c; }",
+        "let sum = 2; class Counter { constructor(n) { this.n = n } inc(by) { sum += by; return this.n += by } "
+        "static zero() { return new this(0) } }\nexport const c = { total: () => sum, Counter };",
+        [("a:b/c#total", [], 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_other_peoples_worlds(kit: Kit, js: Js, ts: Ts, name: str) -> None:
+    """Worlds that are hard on names, depth, versions and classes; their starters build too."""
+    wit, cell, calls = WORLDS[name]
+    call = start(kit, kit.build(js, cell, wit))
+    for function, args, expected in calls:
+        assert call(function, *args) == expected
+    kit.build(ts, ts.starter(*kit.world(wit), kit.context), wit)
+
+
+def test_worlds_that_the_engine_cannot_serve(kit: Kit, js: Js) -> None:
+    """Are told in words, with the engine that can."""
+    proxy = "package a:b; world h { include wasi:http/proxy@0.2.0; }"
+    error = failure(kit, js, "export const incomingHandler = { handle() {} };", proxy)
+    assert "--engine starlingmonkey" in error.summary
+    error = failure(
+        kit, js, "export const init = () => 7;", "package a:b; world i { export init: func() -> u32; }"
+    )
+    assert "--engine starlingmonkey" in error.summary
+    with pytest.raises(UsageError, match="exports nothing"):
+        kit.build(js, "", "package a:b; world e { }")

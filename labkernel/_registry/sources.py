@@ -176,7 +176,7 @@ class Sources:
         bundle = f"the lab bundles {known[0]}" if known else f"the lab bundles {_some(self._bundle(), 8)}"
         return RegistryError(
             f"{source.package} {source.requirement!r} is from no known place: {bundle}. Give its registry, such as "
-            f'{{ version = "{source.requirement}", registry = "registry.example.org", namespace_prefix = "acme/" }}, or a path.'
+            f'{{ version = "{source.requirement}", registry = "example.org", namespace_prefix = "acme/" }}, or a path.'
         )
 
     def _release(self, registry: Registry, package: str, version: Version) -> Fetched | None:

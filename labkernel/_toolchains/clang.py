@@ -193,10 +193,10 @@ def _ends(ranges: str, column: int) -> Iterator[int]:
 
 def _characters(text: str, column: int) -> int:
     """Return a column in characters for one in bytes."""
-    return len(text.encode()[: column - 1].decode(errors="replace")) + 1
+    return len(text.encode(errors="surrogatepass")[: column - 1].decode(errors="replace")) + 1
 
 
 def _word(text: str, column: int) -> int:
     """Return how many bytes the word at a column has."""
-    found = re.match(rb"\w+", text.encode()[column - 1 :])
+    found = re.match(rb"\w+", text.encode(errors="surrogatepass")[column - 1 :])
     return len(found.group()) if found else 1

@@ -19,8 +19,8 @@ __all__ = ["GROUP", "explain", "forget", "get", "language_of_file", "languages",
 
 GROUP: Final = "labkernel.languages"
 _BUILT_IN: Final = {
-    "rust": "rust:Rust", "c": "c:C", "zig": "zig_lang:Zig", "go": "go:Go", "js": "js:Js", "ts": "js:Ts",
-    "python": "python:Python", "wat": "wat:Wat",
+    "rust": "rust:Rust", "c": "c:C", "cpp": "cpp:Cpp", "zig": "zig_lang:Zig", "go": "go:Go", "js": "js:Js",
+    "ts": "js:Ts", "python": "python:Python", "wat": "wat:Wat",
 }  # fmt: skip
 
 

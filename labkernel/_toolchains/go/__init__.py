@@ -10,10 +10,10 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Protocol, runtime_checkable
+from typing import ClassVar, Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, ToolchainMissing, UsageError, did_you_mean
+from labkernel._errors import CompileError, UsageError, did_you_mean
 from labkernel._toolchains.base import (
     Artifact,
     Context,
@@ -40,15 +40,6 @@ _HOW_SETUP: Final = "labkernel setup go"
 #: Flags a cell may give: they change code, and cannot name a file or a program.
 _ALLOWED: Final = re.compile(r"-tags=[\w,.]+|-gcflags=-[NlB](?: -[NlB])*")
 _KNOWN: Final = ("-tags=NAME", "-gcflags=-N -l")
-
-
-@runtime_checkable
-class _Maker(Protocol):
-    """What Go asks of the toolbox beyond the rest."""
-
-    def bindings_go(self, package: Package, world: str) -> dict[str, bytes]: ...
-
-    def go_package(self) -> dict[str, str]: ...
 
 
 class Go(Toolchain):
@@ -120,7 +111,7 @@ class Go(Toolchain):
         found = tools.find_kit(context.cache)
         if found is not None:
             return found
-        return tools.build_kit(go, _maker(context).go_package(), context.cache, context.progress)
+        return tools.build_kit(go, context.needs_toolbox("Go").go_package(), context.cache, context.progress)
 
     def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
         """Return a cell with every function the world asks for."""
@@ -136,19 +127,12 @@ class Go(Toolchain):
         return {f"{bound.home}/{ALIASES}": alias_file(bound), **shown}
 
 
-def _maker(context: Context) -> _Maker:
-    toolbox = context.needs_toolbox("Go")
-    if not isinstance(toolbox, _Maker):
-        raise ToolchainMissing("The toolbox's Go bindings", language="go", how="labkernel setup toolbox")
-    return toolbox
-
-
 def _bindings(package: Package, world: World, context: Context) -> Bindings:
     """Return the bindings of a world, made once."""
     key = key_of("bindings-go 1", [list(f) for f in package.files], world.full_name)
     with context.cache.folder("bindings", key) as (folder, is_new):
         if is_new:
-            for name, data in _maker(context).bindings_go(package, world.full_name).items():
+            for name, data in context.needs_toolbox("Go").bindings_go(package, world.full_name).items():
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)

@@ -138,7 +138,9 @@ class Reader:
 
 def _characters(text: str, column: int) -> int:
     """Return a column in characters for one in bytes."""
-    return len(text.encode()[: column - 1].decode(errors="replace")) + 1 if column else 0
+    return (
+        len(text.encode(errors="surrogatepass")[: column - 1].decode(errors="replace")) + 1 if column else 0
+    )
 
 
 def _width(text: str, column: int) -> int:

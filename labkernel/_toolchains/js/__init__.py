@@ -26,6 +26,7 @@ from labkernel._toolchains.js.server import close_servers
 from labkernel._toolchains.js.starter import starter
 from labkernel._toolchains.js.typings import Names, declarations
 from labkernel._toolchains.js.values import signature, ts_type
+from labkernel._toolchains.js.wide import runtime_for
 from labkernel._wit import Function, Package, ResultType, World
 
 __all__ = ["Js", "Ts", "close_servers"]
@@ -62,8 +63,10 @@ class _Script(Toolchain):
         ]  # fmt: skip
 
     def setup(self, context: Context) -> None:
-        """Install the npm packages."""
-        tools.install_kit(tools.find_node(context.cache), context.cache, context.progress, offline=False)
+        """Install the npm packages, and make the engine ready that cells are built with."""
+        cache = context.cache
+        kit = tools.install_kit(tools.find_node(cache), cache, context.progress, offline=False)
+        runtime_for(kit.folder, cache, small=False)
 
     def build(
         self,

@@ -57,10 +57,16 @@ class Reader:
         for each in self.world.exports:
             if not each.is_interface:
                 yield from self._function(each.name, each.functions[0], facts)
-            elif each.name in facts["exports"]:
+            elif each.name in facts["exports"] and not self._is_bare(each, facts["exports"][each.name]):
                 yield from self._members(each, facts["exports"][each.name])
             else:
                 yield from self._scattered(each, facts)
+
+    def _is_bare(self, each: Exported, found: Mapping[str, Any]) -> bool:
+        """Whether a function stands for itself, though its interface has the same name."""
+        return found["kind"] in ("function", "async") and any(
+            camel(f.name) == each.name and self.world.is_flat(f) for f in each.functions
+        )
 
     def _function(self, name: str, function: Function, facts: Mapping[str, Any]) -> Iterator[Diagnostic]:
         found = facts["exports"].get(name)

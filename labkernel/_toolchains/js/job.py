@@ -161,6 +161,7 @@ class Job:
         return self.context.runtime(key, make)
 
     def _baked(self, server: Server, cell: Mapping[str, Any], packages: str) -> Artifact:
+        self.context.progress(f"{self.snippet.name}: baking with {self.engine}")
         return Artifact(self._component(server, cell, packages))
 
     def _engine_file(self, server: Server) -> Path:
@@ -198,9 +199,21 @@ class Job:
                 world=self.world.world.name, output=_OUTPUT, **facts,
             )  # fmt: skip
         except CompileError as error:
-            raise CompileError(error.summary, language=self.language, raw=error.raw) from None
+            raise self._explained(error) from None
         self.phases["componentize"] = time.perf_counter_ns() - started
         return (folder / _OUTPUT).read_bytes()
+
+    def _explained(self, error: CompileError) -> CompileError:
+        """Say what is known of a failure of the engine's tool."""
+        message, world = error.summary, self.world.world.name
+        other = "; build it with --engine starlingmonkey" if self.engine == _DEFAULT_ENGINE else ""
+        if "mismatched resource types" in message:
+            name = re.search(r"instance `([^`]+)`", message)
+            what = f"{name[1]} " if name else "an interface "
+            message = f"QuickJS cannot be built for the world {world}: {what}shares resources with WASI's own{other}."
+        elif "duplicate items" in message:
+            message = f"QuickJS cannot be built for the world {world}: its exports have a name the engine uses{other}."
+        return CompileError(message, language=self.language, raw=f"{error.summary}\n{error.raw}".strip())
 
     def _write(self, folder: Path, cell: Mapping[str, Any] | None, packages: str, *, wide: str) -> None:
         started = time.perf_counter_ns()

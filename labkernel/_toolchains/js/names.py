@@ -84,15 +84,13 @@ class JsWorld:
     def __init__(self, world: World) -> None:
         self.world = world
         self.exports = tuple(_merged(world))
+        owners = {camel(f.name): each for each in self.exports for f in each.functions}
         counted = Counter(camel(f.name) for each in self.exports for f in each.functions)
-        taken = {each.name for each in self.exports}
-        self._flat = {name for name, count in counted.items() if count == 1 and name not in taken}
-        for function in world.functions():
-            if function.is_async:
-                raise UsageError(
-                    f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                    "components for WASI 0.2. Leave `async` out."
-                )
+        taken = {each.name: each for each in self.exports}
+        self._flat = {
+            name for name, count in counted.items() if count == 1 and taken.get(name) in (None, owners[name])
+        }
+        _refuse_what_is_not_served(world)
 
     def is_flat(self, function: Function) -> bool:
         """Whether a cell may write an interface's function as one of its own: the name means one thing."""
@@ -105,8 +103,22 @@ class JsWorld:
 
     @property
     def import_interfaces(self) -> tuple[Interface, ...]:
-        """The interfaces it imports that have anything to call."""
-        return tuple(i for i in self.world.imports if isinstance(i, Interface) and (i.functions or i.types))
+        """The interfaces it imports that have anything to call: others are no modules."""
+        return tuple(i for i in self.world.imports if isinstance(i, Interface) and i.functions)
+
+
+def _refuse_what_is_not_served(world: World) -> None:
+    if not world.exports:
+        raise UsageError(
+            f"The world {world.name} exports nothing, so that nothing of a JavaScript cell could ever be called. "
+            "Give it an export, like `export run: func();`."
+        )
+    for function in world.functions():
+        if function.is_async:
+            raise UsageError(
+                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
+                "components for WASI 0.2. Leave `async` out."
+            )
 
 
 def _merged(world: World) -> Iterator[Exported]:

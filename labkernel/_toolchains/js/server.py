@@ -99,7 +99,7 @@ class Server:
         env = clean_environment(own)
         process = open_process(self.command, self._work, env, wall, stdin=subprocess.PIPE)
         self._running = running = _Running(process)
-        limit(process.pid, Limits(memory_bytes=8 << 30))
+        limit(process.pid, Limits())
         for stream in (process.stdin, process.stdout, process.stderr):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)

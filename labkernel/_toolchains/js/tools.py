@@ -39,6 +39,7 @@ ENGINES: Final = {
     "starlingmonkey": ("npm-starlingmonkey", "@bytecodealliance/componentize-js", "100 MB"),
 }
 _KIND: Final = "toolchain"
+_HERE: Final = Path(__file__).parent
 _LIMITS: Final = Limits(timeout_s=900, memory_bytes=8 << 30)
 _QUIET: Final = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 _NO_NETWORK: Final = re.compile(
@@ -147,9 +148,11 @@ def package_version(name: str, engine: str = "quickjs") -> str:
     return str(packages[f"node_modules/{name}"]["version"])
 
 
+@functools.cache
 def locked() -> str:
-    """Return what changes with the lock files."""
-    return key_of(*(text for engine in ENGINES for text in _lock(engine)))
+    """Return what changes with the lock files and with this package's own JavaScript."""
+    own = [path.read_bytes() for folder in ("guest", "node") for path in sorted((_HERE / folder).iterdir())]
+    return key_of(*(text for engine in ENGINES for text in _lock(engine)), *own)
 
 
 def _kit_key(engine: str) -> str:

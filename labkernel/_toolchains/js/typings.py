@@ -83,14 +83,14 @@ class Names:
             if used is None or name in used:
                 docs = _docs(getattr(wit_type, "docs", ""), "")
                 body = ts_type(wit_type, lambda t, own=wit_type: None if t is own else self.of(t))  # type: ignore[misc]
-                lines.append(f"{docs}{lead}type {name} = {_broken(body)};\n")
+                lines.append(f"{docs}{lead}type {name} ={_broken(body)};\n")
         return "".join(lines)
 
 
 def _broken(body: str) -> str:
-    """Return a long union with a line for each case."""
+    """Return a long union with a line for each case, any other on the line."""
     if len(body) < 90 or not body.startswith(("{ tag", "'")):
-        return body
+        return f" {body}"
     return "".join(f"\n  | {part}" for part in re.split(r" \| (?=\{ tag|')", body))
 
 
@@ -111,7 +111,10 @@ def _parts(wit_type: Type | None) -> Iterator[Type | None]:
 def declarations(world: JsWorld) -> str:
     """Return a `.d.ts` for the cells of a world."""
     names = Names(world)
-    parts = [f"// What a cell for the world {world.world.full_name} sees and gives.\n"]
+    parts = [
+        f"// What a cell for the world {world.world.full_name} sees and gives.\n"
+        "// An integer of 64 bits is a number up to 2^53 and a bigint beyond; both are taken.\n"
+    ]
     types = names.declarations(lead="export ")
     if types:
         parts.append(types)

@@ -6,6 +6,7 @@ form is the same with the cell baked in. This module knows no notebook.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -26,11 +27,11 @@ from labkernel._toolchains.base import (
     ToolStatus,
     check_file_name,
 )
-from labkernel._toolchains.python import tools
+from labkernel._toolchains.python import compiler, tools
 from labkernel._toolchains.python.cell import Cell, read
 from labkernel._toolchains.python.failures import explain
 from labkernel._toolchains.python.names import exports_of, signature
-from labkernel._toolchains.python.packages import Site, site_of
+from labkernel._toolchains.python.packages import PLACE, Site, site_of
 from labkernel._toolchains.python.scaffold import COMMON, app_of
 from labkernel._toolchains.python.starter import starter
 from labkernel._wit import Function, Package, World
@@ -38,7 +39,6 @@ from labkernel._wit import Function, Package, World
 __all__ = ["Python"]
 
 _HOW_SETUP: Final = "labkernel setup python"
-_SITE: Final = "/labkernel-packages"
 _TAKEN: Final = frozenset({"cell.py", "wit_world.py", "componentize_py_types.py"})
 _OWN: Final = frozenset({"wit_world", "componentize_py_types", "cell", "__future__", "__main__"})
 
@@ -79,11 +79,9 @@ class Python(Toolchain):
         ]
 
     def setup(self, context: Context) -> None:
-        """Compile the standard library, by making a component of a small world."""
-        if not tools.identity():
-            tools.require()
-        if tools.find_library(context.cache) is None:
-            tools.warm(context)
+        """Make the compiler of the Python inside components, and the library that all of them carry."""
+        tools.require()
+        compiler.prepare(context)
 
     def build(
         self,
@@ -166,6 +164,7 @@ class _Job:
     def of(cls, snippet: Snippet, package: Package, world: World, options: Options, context: Context) -> _Job:
         """Read a cell and its files; raise `CompileError` for what can be seen to be wrong."""
         file = f"{_stem(snippet.name)}.py"
+        judge = functools.partial(compiler.check, context=context)
         others = []
         for name, text in snippet.files:
             if check_file_name(name) in _TAKEN or name == file:
@@ -177,8 +176,8 @@ class _Job:
                     f"The file {name!r} would hide a module of the standard library; give it another name."
                 )
             if name.endswith(".py"):
-                others.append(read(text, name))
-        cell = read(snippet.text.removeprefix("\ufeff"), file)
+                others.append(read(text, name, judge))
+        cell = read(snippet.text.removeprefix("\ufeff"), file, judge)
         site = site_of(options.deps, tools.GUEST_PYTHON, context, options) if options.deps else None
         job = cls(snippet, cell, tuple(others), package, world, options, context, site)
         job.check()
@@ -237,8 +236,8 @@ class _Job:
         env = [("LABKERNEL_SNIPPET", json.dumps(self.payload, ensure_ascii=False))]
         dirs: tuple[tuple[str, str], ...] = ()
         if self.site:
-            env.append(("LABKERNEL_PACKAGES", _SITE))
-            dirs = ((str(self.site.folder), _SITE),)
+            env.append(("LABKERNEL_PACKAGES", PLACE))
+            dirs = ((str(self.site.folder), PLACE),)
         return Artifact(
             phases=phases, diagnostics=self._warnings(), form="development", commands=tuple(commands),
             tool_versions=self._versions(), runtime=runtime, supplies=Supplies(tuple(env), dirs),
@@ -261,8 +260,7 @@ class _Job:
         )
 
     def _componentize(self, preload: Sequence[str], payload: Any) -> tuple[bytes, str, int]:
-        if tools.find_library(self.context.cache) is None:
-            tools.warm(self.context)
+        compiler.prepare(self.context)
         generated = tools.bindings(self.package, self.world, self.context)
         app, plan = app_of(self.world, generated)
         plan |= {"preload": list(preload), "snippet": payload}

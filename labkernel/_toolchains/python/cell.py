@@ -1,7 +1,7 @@
 """What can be told of a Python cell without running it: its syntax, the functions it defines, what it imports.
 
 The lab's own Python reads the cell; the one inside the component is newer. So what may be newer syntax is left
-to that one to judge. This module knows no tool.
+to that one to judge, and then nobody here knows what the cell defines. This module knows no tool.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from labkernel._errors import CompileError, Diagnostic, did_you_mean
 from labkernel._toolchains.python.names import Export, signature
@@ -28,6 +28,13 @@ _NEWER: Final = re.compile(
 _GUEST_VERSION: Final = (3, 14)
 #: Calls at the top of a cell after which nobody can tell what it defines.
 _OPAQUE: Final = frozenset({"exec", "globals", "vars", "locals", "setattr", "eval"})
+
+
+Judge: TypeAlias = Callable[[str, str], tuple[str, int, int, int] | None]
+
+
+def _no_judge(text: str, file: str) -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -114,8 +121,11 @@ class Cell:
                 yield node.module, node, id(node) in certain
 
 
-def read(text: str, file: str) -> Cell:
-    """Return a cell's contents; raise `CompileError` for one that is no Python."""
+def read(text: str, file: str, judge: Judge = _no_judge) -> Cell:
+    """Return a cell's contents; raise `CompileError` for one that is no Python.
+
+    `judge` tells what the Python inside components says to a text: message, line, column and its end, or `None`.
+    """
     cell = Cell(file, _LINES.split(text))
     problem = _unreadable(text, cell)
     if problem:
@@ -128,6 +138,9 @@ def read(text: str, file: str) -> Cell:
             compile(cell.tree, file, "exec", dont_inherit=True)
     except SyntaxError as error:
         if sys.version_info < _GUEST_VERSION and _may_be_newer(error, cell.lines):
+            said = judge(text, file)
+            if said is not None:
+                raise _error(_located(*said, cell)) from None
             cell.is_opaque, cell.tree = True, None
             return cell
         raise _error(_syntax(error, cell)) from None
@@ -163,11 +176,14 @@ def _unreadable(text: str, cell: Cell) -> Diagnostic | None:
 
 
 def _syntax(error: SyntaxError, cell: Cell) -> Diagnostic:
-    line, column = error.lineno or 0, error.offset or 0
-    text = cell.lines[line - 1] if 0 < line <= len(cell.lines) else ""
-    end = error.end_offset or 0 if error.end_lineno == line else 0
+    end = error.end_offset or 0 if error.end_lineno == error.lineno else 0
     kind = "" if type(error) is SyntaxError else f"{type(error).__name__}: "
-    return Diagnostic(f"{kind}{error.msg}", "error", cell.file, line if text else 0, column, end, text)
+    return _located(f"{kind}{error.msg}", error.lineno or 0, error.offset or 0, end, cell)
+
+
+def _located(message: str, line: int, column: int, end: int, cell: Cell) -> Diagnostic:
+    text = cell.lines[line - 1] if 0 < line <= len(cell.lines) else ""
+    return Diagnostic(message, "error", cell.file, line if text else 0, column, end, text)
 
 
 def _may_be_newer(error: SyntaxError, lines: Sequence[str]) -> bool:

@@ -21,8 +21,12 @@ from labkernel._cache import key_of
 from labkernel._errors import CompileError, Diagnostic, UsageError
 from labkernel._toolchains.base import Context, Options
 from labkernel._toolchains.process import Limits, run
+from labkernel._toolchains.python.compiler import compile_folder
 
-__all__ = ["Site", "find_site", "site_of"]
+__all__ = ["PLACE", "Site", "find_site", "site_of"]
+
+#: Where a guest sees the packages.
+PLACE: Final = "/labkernel-packages"
 
 _KIND: Final = "packages"
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -61,7 +65,7 @@ def requirement(asked: str) -> str:
 
 
 def _key(asked: Sequence[str], python: str) -> str:
-    return key_of("python packages 1", python, sorted(map(requirement, asked)))
+    return key_of("python packages 2", python, sorted(map(requirement, asked)))
 
 
 def find_site(asked: Sequence[str], python: str, context: Context) -> Site | None:
@@ -91,6 +95,7 @@ def site_of(asked: Sequence[str], python: str, context: Context, options: Option
         if is_new:
             context.progress(f"Python packages: fetching {', '.join(asked)}")
             _fetch(list(map(requirement, asked)), python, folder, options)
+            compile_folder(folder / "site", PLACE, context)
     made = find_site(asked, python, context)
     assert made is not None
     return made

@@ -22,7 +22,6 @@ from labkernel._errors import CompileError, ToolchainMissing
 from labkernel._toolchains.base import Context, Options, identity_of
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
-from labkernel._toolchains.python.scaffold import app_of
 from labkernel._wit import Package, World
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "installed_version",
     "library_modules",
     "require",
-    "warm",
 ]
 
 HOW: Final = "pip install componentize-py==0.25.1  (or labkernel[python])"
@@ -67,13 +65,20 @@ def _binary() -> Path | None:
 
 def identity() -> str:
     """Return what changes with the tool or with what runs beside the cell; empty where the tool is missing."""
+    tool = _tool_identity()
+    return f"{tool} {_files_key('guest/*', 'names', 'plan', 'scaffold')}" if tool else ""
+
+
+def _tool_identity() -> str:
     found = _binary()
-    return f"{_FORM} {identity_of(found)} {_guest_key()}" if found else ""
+    return f"{_FORM} {identity_of(found)}" if found else ""
 
 
 @functools.cache
-def _guest_key() -> str:
-    return key_of(*(path.read_bytes() for path in sorted(_GUEST.glob("*.py"))))[:16]
+def _files_key(*patterns: str) -> str:
+    """Return what changes with files of this package, those that decide what is inside a component."""
+    paths = (path for pattern in patterns for path in sorted(_GUEST.parent.glob(f"{pattern}.py")))
+    return key_of(*(path.read_bytes() for path in paths))[:16]
 
 
 def installed_version() -> str | None:
@@ -92,7 +97,7 @@ def _needed() -> Path:
 
 
 def _library_key() -> str:
-    return key_of("python library", identity())
+    return key_of("python library", _tool_identity(), _files_key("guest/shelf"))
 
 
 def find_library(cache: Cache) -> Path | None:
@@ -110,7 +115,7 @@ def library_modules(cache: Cache) -> frozenset[str]:
 
 def bindings(package: Package, world: World, context: Context) -> dict[str, str]:
     """Return the generated Python modules that describe a world, by file name."""
-    key = key_of("bindings-python", identity(), [list(f) for f in package.files], world.full_name)
+    key = key_of("bindings-python", _tool_identity(), [list(f) for f in package.files], world.full_name)
     kept = context.cache.read("bindings", key, ".json")
     if kept is None:
         with context.build_folder() as folder:
@@ -226,15 +231,3 @@ def _failed(world: World, done: Finished) -> CompileError:
 def require() -> None:
     """Raise `ToolchainMissing` unless the tool is installed."""
     _needed()
-
-
-def warm(context: Context) -> None:
-    """Compile the standard library by making the component of a world without anything in it."""
-    context.progress("Python library for WebAssembly: compiling, about half a minute, once on this machine")
-    package = Package("lab:warm", (), (), "", (("world.wit", "package lab:warm;\nworld warm {}\n"),))
-    world = World("warm", "lab:warm")
-    app, plan = app_of(world, {})
-    options = Options(timeout_s=600)
-    _, done = componentize({f"{APP}.py": app}, {**plan, "preload": []}, package, world, context, options)
-    if find_library(context.cache) is None:
-        raise CompileError("componentize-py cannot make a component.", language="python", raw=done.text)

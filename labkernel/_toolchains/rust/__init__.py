@@ -165,6 +165,11 @@ class Rust(Toolchain):
         """Return `fn name(param: Type) -> Type`."""
         return RustWorld(world).signature(function)
 
+    def bindings(self, package: Package, world: World, context: Context) -> dict[str, str]:
+        """Return what `generate!` makes of the world, to be read."""
+        made = context.needs_toolbox("Rust").bindings_rust(package, world.full_name)
+        return {name: text.decode() for name, text in made.items()}
+
     def native(
         self, text: str, package: Package, world: World, function: Function, args: list[Any], context: Context
     ) -> Native | None:

@@ -28,9 +28,10 @@ from labkernel._toolchains.process import Finished, Limits, run
 from labkernel._toolchains.zig import HOW_ZIG, find_zig, zig_identity, zig_version
 from labkernel._toolchains.zig_lang import tools
 from labkernel._toolchains.zig_lang.diagnostics import Reader
-from labkernel._toolchains.zig_lang.names import ZigWorld, camel
+from labkernel._toolchains.zig_lang.names import ZigWorld
 from labkernel._toolchains.zig_lang.scaffold import GENERATED, Scaffold, scaffold
 from labkernel._toolchains.zig_lang.source import Source
+from labkernel._toolchains.zig_lang.spelling import camel
 from labkernel._toolchains.zig_lang.starter import starter
 from labkernel._toolchains.zig_lang.world import world_file
 from labkernel._wit import Function, Interface, OpaqueType, Package, World
@@ -144,12 +145,13 @@ def _refuse(world: World) -> None:
                 f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
                 "components for WASI 0.2. Leave `async` out."
             )
+    imported = {item.name for item in world.imports}
     for item in world.exports:
-        for named in item.types if isinstance(item, Interface) else ():
-            if isinstance(named.type, OpaqueType) and named.type.text == "resource" and not named.alias_of:
+        for named in item.types if isinstance(item, Interface) and item.name in imported else ():
+            if named.type == OpaqueType("resource") and not named.alias_of:
                 raise UsageError(
-                    f"{item.name} exports the resource {named.name!r}, which a Zig cell cannot yet. "
-                    "Write this cell in Rust or C++."
+                    f"{item.name} is imported and exported, and has the resource {named.name!r}: a Zig cell "
+                    "cannot tell the two apart. Write this cell in Rust."
                 )
 
 

@@ -6,10 +6,20 @@ core values, which travel as 64-bit slots. This module knows no cell and no tool
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from labkernel._toolchains.zig_lang.names import ZigWorld, quoted, snake
+from labkernel._toolchains.zig_lang.names import ZigWorld
+from labkernel._toolchains.zig_lang.shape import (
+    cases,
+    flat_members,
+    is_plain,
+    literal,
+    members,
+    tag,
+    values,
+    variant,
+)
 from labkernel._values import layout
 from labkernel._wit import (
     EnumType,
@@ -19,10 +29,8 @@ from labkernel._wit import (
     OptionType,
     Primitive,
     RecordType,
-    ResultType,
     TupleType,
     Type,
-    VariantType,
 )
 
 __all__ = ["Carrier"]
@@ -86,20 +94,20 @@ class Carrier:
             case ListType(element):
                 return self._list_in(element, "runtime.get(usize, at)", "runtime.get(usize, at + 4)")
             case EnumType():
-                return [f"return @enumFromInt(runtime.get({_tag(t)}, at));"]
+                return [f"return @enumFromInt(runtime.get({tag(t)}, at));"]
             case FlagsType():
-                return [f"return @bitCast(runtime.get({_tag(t)}, at));"]
+                return [f"return @bitCast(runtime.get({tag(t)}, at));"]
             case HandleType():
-                return ["return .{ .handle = runtime.get(u32, at) };"]
+                return [f"return {self._handle_in(t, 'runtime.get(u32, at)')};"]
             case OptionType(payload):
                 inner = self.load(payload, f"at + {layout.payload_offset(t)}")
                 return ["if (runtime.get(u8, at) == 0) return null;", f"return {inner};"]
             case RecordType() | TupleType():
-                parts = [self.load(p, f"at + {o}") for p, o in _members(t)]
-                return [f"return {_literal(t, parts)};"]
+                parts = [self.load(p, f"at + {o}") for p, o in members(t)]
+                return [f"return {literal(t, parts)};"]
             case _:
-                at = f"at + {layout.payload_offset(_variant(t))}"
-                return self._cases_in(t, f"runtime.get({_tag(t)}, at)", lambda p: self.load(p, at))
+                at = f"at + {layout.payload_offset(variant(t))}"
+                return self._cases_in(t, f"runtime.get({tag(t)}, at)", lambda p: self.load(p, at))
 
     def _store(self, t: Type) -> list[str]:
         match t:
@@ -116,22 +124,23 @@ class Carrier:
                 lines, start = self._list_out(element)
                 return [*lines, f"runtime.put(usize, at, {start});", "runtime.put(usize, at + 4, value.len);"]
             case EnumType():
-                return [f"runtime.put({_tag(t)}, at, @intFromEnum(value));"]
+                return [f"runtime.put({tag(t)}, at, @intFromEnum(value));"]
             case FlagsType():
-                return [f"runtime.put({_tag(t)}, at, @bitCast(value));"]
+                return [f"runtime.put({tag(t)}, at, @bitCast(value));"]
             case HandleType():
-                return ["runtime.put(u32, at, value.handle);"]
+                return [f"runtime.put(u32, at, {self._handle_out(t)});"]
             case OptionType(payload):
                 inner = self.store(payload, f"at + {layout.payload_offset(t)}", "inner")
                 return ["runtime.put(u8, at, @intFromBool(value != null));", f"if (value) |inner| {inner}"]
             case RecordType() | TupleType():
                 return [
-                    self.store(p, f"at + {o}", v) for (p, o), v in zip(_members(t), _values(t), strict=True)
+                    self.store(p, f"at + {o}", v) for (p, o), v in zip(members(t), values(t), strict=True)
                 ]
             case _:
-                at = f"at + {layout.payload_offset(_variant(t))}"
-                tag = f"runtime.put({_tag(t)}, at, %d);"
-                return self._cases_out(t, tag, lambda p: self.store(p, at, "inner"))
+                at = f"at + {layout.payload_offset(variant(t))}"
+                return self._cases_out(
+                    t, f"runtime.put({tag(t)}, at, %d);", lambda p: self.store(p, at, "inner")
+                )
 
     # --------------------------------------------------------------------------------------------- core values
 
@@ -150,19 +159,19 @@ class Carrier:
                     element, "runtime.take(usize, slots[0])", "runtime.take(usize, slots[1])"
                 )
             case EnumType():
-                return [f"return @enumFromInt(runtime.take({_tag(t)}, slots[0]));"]
+                return [f"return @enumFromInt(runtime.take({tag(t)}, slots[0]));"]
             case FlagsType():
-                return [f"return @bitCast(runtime.take({_tag(t)}, slots[0]));"]
+                return [f"return @bitCast(runtime.take({tag(t)}, slots[0]));"]
             case HandleType():
-                return ["return .{ .handle = runtime.take(u32, slots[0]) };"]
+                return [f"return {self._handle_in(t, 'runtime.take(u32, slots[0])')};"]
             case OptionType(payload):
                 return ["if (slots[0] == 0) return null;", f"return {self.lift(payload, 'slots + 1')};"]
             case RecordType() | TupleType():
-                parts = [self.lift(p, f"slots + {n}") for p, n in _flat_members(t)]
-                return [f"return {_literal(t, parts)};"]
+                parts = [self.lift(p, f"slots + {n}") for p, n in flat_members(t)]
+                return [f"return {literal(t, parts)};"]
             case _:
                 return self._cases_in(
-                    t, f"runtime.take({_tag(t)}, slots[0])", lambda p: self.lift(p, "slots + 1")
+                    t, f"runtime.take({tag(t)}, slots[0])", lambda p: self.lift(p, "slots + 1")
                 )
 
     def _lower(self, t: Type) -> list[str]:
@@ -178,9 +187,9 @@ class Carrier:
             case EnumType():
                 return ["slots[0] = @intFromEnum(value);"]
             case FlagsType():
-                return [f"slots[0] = @as({_tag(t)}, @bitCast(value));"]
+                return [f"slots[0] = @as({tag(t)}, @bitCast(value));"]
             case HandleType():
-                return ["slots[0] = value.handle;"]
+                return [f"slots[0] = {self._handle_out(t)};"]
             case OptionType(payload):
                 inner = self.lower(payload, "slots + 1", "inner")
                 blank = [f"slots[{n}] = 0;" for n in range(len(layout.flatten(t)))]
@@ -188,7 +197,7 @@ class Carrier:
             case RecordType() | TupleType():
                 return [
                     self.lower(p, f"slots + {n}", v)
-                    for (p, n), v in zip(_flat_members(t), _values(t), strict=True)
+                    for (p, n), v in zip(flat_members(t), values(t), strict=True)
                 ]
             case _:
                 blank = [f"slots[{n}] = 0;" for n in range(1, len(layout.flatten(t)))]
@@ -197,10 +206,26 @@ class Carrier:
                     *self._cases_out(t, "slots[0] = %d;", lambda p: self.lower(p, "slots + 1", "inner")),
                 ]
 
+    # ------------------------------------------------------------------------------------------------ handles
+
+    def _handle_in(self, t: HandleType, number: str) -> str:
+        """Return the value that a handle stands for: of a resource of the cell's, what the cell has made."""
+        own = self._world.own_resources
+        if (t.owner, t.resource) not in own:
+            return f".{{ .handle = {number} }}"
+        taken = "lent" if t.kind == "borrow" else "take"
+        return f"resource{own.index((t.owner, t.resource))}.{taken}({number})"
+
+    def _handle_out(self, t: HandleType) -> str:
+        own = self._world.own_resources
+        if (t.owner, t.resource) not in own:
+            return "value.handle"
+        return f"resource{own.index((t.owner, t.resource))}.give(value)"
+
     # ----------------------------------------------------------------------------------------- lists and cases
 
     def _list_in(self, element: Type, start: str, length: str) -> list[str]:
-        if _is_plain(element):
+        if is_plain(element):
             return [f"return runtime.slice({self.text(element)}, {start}, {length});"]
         size = layout.size(element)
         return [
@@ -212,7 +237,7 @@ class Carrier:
 
     def _list_out(self, element: Type) -> tuple[list[str], str]:
         """Return statements, and the address of the list's elements in memory after them."""
-        if _is_plain(element):
+        if is_plain(element):
             return [], "runtime.addressOf(value)"
         size, alignment = layout.size(element), layout.align(element)
         return [
@@ -222,14 +247,14 @@ class Carrier:
 
     def _cases_in(self, t: Type, tag: str, payload: Callable[[Type], str]) -> list[str]:
         lines = [f"return switch ({tag}) {{"]
-        for number, (name, inner) in enumerate(_cases(t)):
+        for number, (name, inner) in enumerate(cases(t)):
             value = f".{name}" if inner is None else f".{{ .{name} = {payload(inner)} }}"
             lines.append(f"    {number} => {value},")
         return [*lines, "    else => unreachable,", "};"]
 
     def _cases_out(self, t: Type, tag: str, payload: Callable[[Type], str]) -> list[str]:
         lines = ["switch (value) {"]
-        for number, (name, inner) in enumerate(_cases(t)):
+        for number, (name, inner) in enumerate(cases(t)):
             body = "" if inner is None else f" {payload(inner)}"
             lines.append(f"    .{name} => {'|inner| ' if inner else ''}{{ {tag % number}{body} }},")
         return [*lines, "}"]
@@ -242,65 +267,3 @@ _KINDS: Final[dict[str, tuple[str, _Writer]]] = {
     "lift": ("(slots: runtime.Slots) $", Carrier._lift),
     "lower": ("(slots: [*]u64, value: $) void", Carrier._lower),
 }
-
-
-def _tag(t: Type) -> str:
-    """Return the integer that holds a discriminant or flags."""
-    match t:
-        case FlagsType(names):
-            return f"u{8 * max(1, layout.size(t))}" if len(names) <= 32 else "u64"
-        case EnumType(names):
-            return f"u{8 * layout.discriminant_size(len(names))}"
-        case VariantType(cases):
-            return f"u{8 * layout.discriminant_size(len(cases))}"
-        case _:
-            return "u8"
-
-
-def _variant(t: Type) -> VariantType | ResultType:
-    assert isinstance(t, VariantType | ResultType)
-    return t
-
-
-def _cases(t: Type) -> Sequence[tuple[str, Type | None]]:
-    if isinstance(t, ResultType):
-        return (("ok", t.ok), ("err", t.err))
-    assert isinstance(t, VariantType)
-    return [(quoted(snake(c.name), is_member=True), c.type) for c in t.cases]
-
-
-def _parts(t: Type) -> Sequence[Type]:
-    return [f.type for f in t.fields] if isinstance(t, RecordType) else getattr(t, "elements", ())
-
-
-def _members(t: Type) -> list[tuple[Type, int]]:
-    parts = _parts(t)
-    return list(zip(parts, layout.offsets(parts), strict=True))
-
-
-def _flat_members(t: Type) -> list[tuple[Type, int]]:
-    found, at = [], 0
-    for part in _parts(t):
-        found.append((part, at))
-        at += len(layout.flatten(part))
-    return found
-
-
-def _values(t: Type) -> list[str]:
-    if isinstance(t, RecordType):
-        return [f"value.{quoted(snake(f.name), is_member=True)}" for f in t.fields]
-    return [f"value[{i}]" for i in range(len(_parts(t)))]
-
-
-def _literal(t: Type, parts: Sequence[str]) -> str:
-    if isinstance(t, RecordType):
-        named = [
-            f".{quoted(snake(f.name), is_member=True)} = {p}" for f, p in zip(t.fields, parts, strict=True)
-        ]
-        return f".{{ {', '.join(named)} }}"
-    return f".{{ {', '.join(parts)} }}"
-
-
-def _is_plain(t: Type) -> bool:
-    """Whether a list of these lies in memory as Zig has it."""
-    return isinstance(t, Primitive) and t.name not in ("string", "char")

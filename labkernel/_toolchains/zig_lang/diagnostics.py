@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from labkernel._errors import Diagnostic, did_you_mean
-from labkernel._toolchains.zig_lang.names import Exported, ZigWorld, camel
+from labkernel._toolchains.zig_lang.names import Exported, ZigWorld
 from labkernel._toolchains.zig_lang.scaffold import GENERATED, Scaffold
 from labkernel._toolchains.zig_lang.source import Source
+from labkernel._toolchains.zig_lang.spelling import camel
 
 __all__ = ["Reader"]
 
 _HEAD: Final = re.compile(
-    r"^(?P<file>[^:\n]+):(?P<line>\d+):(?P<column>\d+): (?P<kind>error|note): (?P<text>.*)$"
+    r"^(?P<file>[^:\n\"()]+):(?P<line>\d+):(?P<column>\d+): (?P<kind>error|note): (?P<text>.*)$"
 )
 _PLAIN: Final = re.compile(r"^error: (.*)$")
 _CARET: Final = re.compile(r"^\s*[~]*\^~*\s*$")
@@ -53,7 +54,9 @@ class Reader:
     def diagnostics(self, text: str) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the user's files: the compiler's errors, then what the cell lacks."""
         found = list(self._compiler(text))
-        found += map(self._missing, self.scaffold.missing)
+        lost = self.scaffold.lost
+        found += (Diagnostic(f"missing resource {n}: write `const {n} = struct {{ ... }};`") for n in lost)
+        found += (self._missing(e) for e in self.scaffold.missing if e.resource not in lost)
         return tuple(dict.fromkeys(found))
 
     def _compiler(self, text: str) -> Iterator[Diagnostic]:
@@ -167,4 +170,4 @@ def _plain(text: str) -> str:
 
 def _characters(text: str, column: int) -> int:
     """Return a column in characters for one in bytes."""
-    return len(text.encode()[: column - 1].decode(errors="replace")) + 1
+    return len(text.encode(errors="surrogatepass")[: column - 1].decode(errors="replace")) + 1

@@ -22,6 +22,47 @@ const cell = @import("root").labkernel_cell;
 """
 
 
+#: A resource of the cell's: values live in boxes, whose addresses the component model keeps.
+_RESOURCE: Final = """const resource@NUMBER@ = struct {
+    const T = cell.resource@NUMBER@;
+    const Box = struct { value: T, is_taken: bool = false };
+    const core = struct {
+        extern "[export]@KEY@" fn @"[resource-new]@NAME@"(usize) u32;
+        extern "[export]@KEY@" fn @"[resource-rep]@NAME@"(u32) usize;
+        extern "[export]@KEY@" fn @"[resource-drop]@NAME@"(u32) void;
+    };
+
+    fn give(value: T) u32 {
+        const box: *Box = @ptrFromInt(runtime.keep(@sizeOf(Box), @alignOf(Box)));
+        box.* = .{ .value = value };
+        return core.@"[resource-new]@NAME@"(@intFromPtr(box));
+    }
+
+    fn take(handle: u32) T {
+        const box: *Box = @ptrFromInt(core.@"[resource-rep]@NAME@"(handle));
+        const value = box.value;
+        box.is_taken = true;
+        core.@"[resource-drop]@NAME@"(handle);
+        return value;
+    }
+
+    fn lent(address: u32) *T {
+        const box: *Box = @ptrFromInt(address);
+        return &box.value;
+    }
+
+    fn end(address: usize) callconv(.c) void {
+        const box: *Box = @ptrFromInt(address);
+        if (!box.is_taken and @hasDecl(cell, "deinit@NUMBER@")) cell.deinit@NUMBER@(&box.value);
+        runtime.giveUp(address, @sizeOf(Box), @alignOf(Box));
+    }
+};
+comptime {
+    @export(&resource@NUMBER@.end, .{ .name = "@KEY@#[dtor]@NAME@" });
+}
+"""
+
+
 @dataclass(slots=True)
 class Glue:
     """The glue's text, and which of its lines belong to which exported function."""
@@ -41,6 +82,8 @@ class Glue:
 def glue(world: ZigWorld, defined: Collection[int]) -> Glue:
     """Return the glue for a cell that defines the exported functions with these numbers."""
     carrier, made = Carrier(world), Glue()
+    for number, (key, name) in enumerate(world.own_resources):
+        made.add(_RESOURCE.replace("@NUMBER@", str(number)).replace("@KEY@", key).replace("@NAME@", name))
     for number in defined:
         exported = world.exports[number]
         made.add(_export(carrier, number, exported.function), exported)

@@ -6,12 +6,20 @@ name means one thing. This module knows no cell and no tool.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from labkernel._toolchains.zig_lang.spelling import (
+    PLAIN,
+    camel,
+    method_name,
+    quoted,
+    resource_of,
+    snake,
+    title,
+)
 from labkernel._wit import (
     Case,
     EnumType,
@@ -34,70 +42,10 @@ from labkernel._wit import (
     World,
 )
 
-__all__ = ["Exported", "Space", "ZigWorld", "camel", "quoted", "snake", "title"]
+__all__ = ["Exported", "Space", "ZigWorld"]
 
-_KEYWORD_WORDS: Final = """
-    addrspace align allowzero and anyframe anytype asm async await break callconv catch comptime const
-    continue defer else enum errdefer error export extern fn for if inline linksection noalias noinline
-    nosuspend opaque or orelse packed pub resume return struct suspend switch test threadlocal try union
-    unreachable usingnamespace var volatile while
-"""
-_KEYWORDS: Final = frozenset(_KEYWORD_WORDS.split())
-_PRIMITIVE_WORDS: Final = """
-    anyerror anyframe anyopaque bool c_char c_int c_long c_longdouble c_longlong c_short c_uint c_ulong
-    c_ulonglong c_ushort comptime_float comptime_int f128 f16 f32 f64 f80 false isize noreturn null true type
-    undefined usize void _
-"""
-_PRIMITIVES: Final = frozenset(_PRIMITIVE_WORDS.split())
 #: Names of the module itself, which nothing of a world may take.
 _OWN: Final = frozenset({"world", "allocator", "debug_io", "panic", "Result", "glue", "runtime", "std"})
-PLAIN: Final = {
-    "bool": "bool", "s8": "i8", "u8": "u8", "s16": "i16", "u16": "u16", "s32": "i32", "u32": "u32",
-    "s64": "i64", "u64": "u64", "f32": "f32", "f64": "f64", "char": "u21", "string": "[]const u8",
-}  # fmt: skip
-
-
-def _parts(name: str) -> list[str]:
-    return [part.lower() for part in re.split(r"\W+", name) if part]
-
-
-def title(name: str) -> str:
-    """Return a kebab name as a type of Zig.
-
-    >>> title("handler-event")
-    'HandlerEvent'
-    """
-    return "".join(part[:1].upper() + part[1:] for part in _parts(name))
-
-
-def camel(name: str) -> str:
-    """Return a kebab name as a function of Zig.
-
-    >>> camel("get-random-bytes")
-    'getRandomBytes'
-    """
-    made = title(name)
-    return made[:1].lower() + made[1:]
-
-
-def snake(name: str) -> str:
-    """Return a kebab name as a field of Zig, as yet without quotes.
-
-    >>> snake("event-type")
-    'event_type'
-    """
-    return "_".join(_parts(name))
-
-
-def quoted(name: str, *, is_member: bool = False) -> str:
-    """Return a name as an identifier, which is written `@"name"` where Zig has the word for itself.
-
-    >>> quoted("error"), quoted("type"), quoted("type", is_member=True)
-    ('@"error"', '@"type"', 'type')
-    """
-    is_taken = name in _KEYWORDS or not re.match(r"[A-Za-z_]", name)
-    is_primitive = name in _PRIMITIVES or re.fullmatch(r"[iu]\d+", name) is not None
-    return f'@"{name}"' if is_taken or name == "_" or (is_primitive and not is_member) else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +69,16 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A function the cell is asked for: its name, and the namespace in which it may or must be."""
+    """A function the cell is asked for: its name, and the namespace in which it may or must be.
+
+    For a function of a resource that namespace is the resource's own struct.
+    """
 
     function: Function
     name: str
     space: str
     is_clear: bool
+    resource: str = ""
 
 
 class ZigWorld:
@@ -135,6 +87,7 @@ class ZigWorld:
     def __init__(self, world: World) -> None:
         self.world = world
         self._names: dict[str, str] = {}
+        self.own_resources = self.resources()
         self.spaces = tuple(self._spaces())
         self.imports = tuple(self._imports())
         self.exports = tuple(self._exports())
@@ -179,8 +132,21 @@ class ZigWorld:
                 found += [(_placed_function(f, item.name), self._names[item.name]) for f in item.functions]
         times = Counter(camel(f.name) for f, _ in found)
         for function, space in found:
-            name = camel(function.name)
-            yield Exported(function, name, space, times[name] == 1)
+            resource = resource_of(function)
+            if resource:
+                yield Exported(function, method_name(function), title(resource), False, title(resource))
+            else:
+                name = camel(function.name)
+                yield Exported(function, name, space, times[name] == 1)
+
+    def resources(self) -> tuple[tuple[str, str], ...]:
+        """Return interface and name of each resource that the cell must have."""
+        return tuple(
+            (item.name, named.name)
+            for item in self.world.exports
+            for named in (item.types if isinstance(item, Interface) else ())
+            if named.type == OpaqueType("resource") and not named.alias_of
+        )
 
     def _visible(self) -> dict[str, str]:
         """Return what a cell may write without a path: name -> path within the module."""
@@ -229,8 +195,9 @@ class ZigWorld:
             case TupleType(elements):
                 inner = ", ".join(self.type_text(e, root) for e in elements)
                 return f"struct {{ {inner} }}" if inner else "struct {}"
-            case HandleType(resource, _, owner):
-                return self._named(owner, resource, root)
+            case HandleType(resource, kind, owner):
+                is_lent = kind == "borrow" and (owner, resource) in self.own_resources
+                return ("*" if is_lent else "") + self._named(owner, resource, root)
             case RecordType() | VariantType() | EnumType() | FlagsType():
                 return self._named(wit_type.owner, wit_type.name, root)
             case _:

@@ -123,6 +123,18 @@ fn free(_: *anyopaque, memory: []u8, _: std.mem.Alignment, _: usize) void {
     if (@intFromPtr(memory.ptr) + memory.len == at) at = @intFromPtr(memory.ptr);
 }
 
+/// Returns memory that stays.
+pub fn keep(size: usize, comptime alignment: usize) usize {
+    const made = std.heap.wasm_allocator.rawAlloc(size, .fromByteUnits(alignment), 0) orelse fail("out of memory");
+    return @intFromPtr(made);
+}
+
+/// Ends what `keep` returned.
+pub fn giveUp(address: usize, size: usize, comptime alignment: usize) void {
+    const memory = @as([*]u8, @ptrFromInt(address))[0..size];
+    std.heap.wasm_allocator.rawFree(memory, .fromByteUnits(alignment), 0);
+}
+
 // --------------------------------------------------------------------------------------------- values in memory
 
 pub inline fn get(comptime T: type, address: usize) T {

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from labkernel._toolchains.zig_lang.names import Exported, ZigWorld, quoted, snake
+from labkernel._toolchains.zig_lang.names import Exported, ZigWorld
+from labkernel._toolchains.zig_lang.spelling import quoted, snake, title
 from labkernel._wit import (
     EnumType,
     FlagsType,
+    HandleType,
     ListType,
     OptionType,
     Primitive,
@@ -31,6 +33,7 @@ _ZERO: Final = {"bool": "false", "char": "'a'", "string": '""'}
 def starter(world: ZigWorld) -> str:
     """Return functions at the top where their names are clear, and in a namespace elsewhere."""
     spaces: dict[str, list[Exported]] = {}
+    spaces.update({title(name): [] for _, name in world.own_resources})
     for exported in world.exports:
         spaces.setdefault("" if exported.is_clear else exported.space, []).append(exported)
     parts = ["\n".join(_function(world, e) for e in spaces.pop("", []))]
@@ -46,13 +49,13 @@ def _function(world: ZigWorld, exported: Exported) -> str:
     docs = "".join(f"/// {line}".rstrip() + "\n" for line in function.docs.splitlines())
     lines = [f"    _ = {quoted(world.param_name(p.name))};\n" for p in function.params]
     if function.result is not None:
-        value = _default(function.result)
+        value = _default(function.result, world)
         lines.append(f"    return {value};\n" if _HANDLE not in value else f"    {_HANDLE};\n")
     body = f"\n{''.join(lines)}" if lines else ""
     return f"{docs}{world.signature(exported)} {{{body}}}\n"
 
 
-def _default(wit_type: Type | None) -> str:
+def _default(wit_type: Type | None, world: ZigWorld) -> str:
     """Return an expression of the type, where the type is known from the place it stands in."""
     match wit_type:
         case None:
@@ -66,18 +69,22 @@ def _default(wit_type: Type | None) -> str:
         case ResultType(None, _):
             return ".ok"
         case ResultType(ok, _):
-            return f".{{ .ok = {_default(ok)} }}"
+            return f".{{ .ok = {_default(ok, world)} }}"
         case TupleType(elements):
-            return _braced([_default(e) for e in elements])
+            return _braced([_default(e, world) for e in elements])
         case RecordType(fields):
-            return _braced([f".{quoted(snake(f.name), is_member=True)} = {_default(f.type)}" for f in fields])
+            return _braced(
+                [f".{quoted(snake(f.name), is_member=True)} = {_default(f.type, world)}" for f in fields]
+            )
         case VariantType(cases):
             first = next((c for c in cases if c.type is None), cases[0])
             name = quoted(snake(first.name), is_member=True)
-            return f".{name}" if first.type is None else f".{{ .{name} = {_default(first.type)} }}"
+            return f".{name}" if first.type is None else f".{{ .{name} = {_default(first.type, world)} }}"
         case EnumType(names):
             return f".{quoted(snake(names[0]), is_member=True)}"
         case FlagsType():
+            return ".{}"
+        case HandleType(resource, "own", owner) if (owner, resource) in world.own_resources:
             return ".{}"
         case _:
             return _HANDLE

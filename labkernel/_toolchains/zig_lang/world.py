@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from labkernel._toolchains.zig_lang.names import Space, ZigWorld, camel, quoted, snake, title
+from labkernel._toolchains.zig_lang.names import Space, ZigWorld
+from labkernel._toolchains.zig_lang.spelling import camel, method_name, quoted, resource_of, snake, title
 from labkernel._values import layout
 from labkernel._wit import (
     EnumType,
@@ -109,7 +110,10 @@ class _Face:
 
     def _resource(self, name: str) -> str:
         pad = self.indent
-        methods = [(f, _method_name(f)) for f in self.space.imports if _resource_of(f) == name]
+        if (self.space.key, name) in self.world.own_resources:
+            own = self.world.own_resources.index((self.space.key, name))
+            return f'{pad}pub const {title(name)} = @import("root").labkernel_cell.resource{own};\n'
+        methods = [(f, method_name(f)) for f in self.space.imports if resource_of(f) == name]
         taken = {method for _, method in methods}
         rows = [f"{pad}    handle: u32,\n"]
         rows += ["\n" + self._function(f, method, pad + "    ") for f, method in methods]
@@ -134,7 +138,7 @@ class _Face:
 
     def _param(self, name: str) -> str:
         made = snake(name)
-        functions = {n for f in self.space.imports for n in (camel(f.name), _method_name(f))}
+        functions = {n for f in self.space.imports for n in (camel(f.name), method_name(f))}
         taken = functions | {s.name for s in self.world.spaces}
         taken |= {camel(f.name) for f in self.world.spaces[0].imports}
         is_taken = made in taken or made in ("w", "glue", "runtime", "allocator", "panic")
@@ -143,17 +147,6 @@ class _Face:
 
 def _member(name: str) -> str:
     return quoted(snake(name), is_member=True)
-
-
-def _resource_of(function: Function) -> str:
-    """Return the resource that a constructor, method or static function belongs to, or nothing."""
-    _, mark, rest = function.name.partition("]")
-    return rest.partition(".")[0] if mark else ""
-
-
-def _method_name(function: Function) -> str:
-    _, mark, rest = function.name.partition("]")
-    return "" if not mark else camel(rest.partition(".")[2]) if "." in rest else "init"
 
 
 def _docs(docs: str, pad: str = "", mark: str = "///") -> str:

@@ -105,7 +105,8 @@ export function makeCrypto(bytes) {
 }
 
 // Returns `performance` with times that start with the instance: the engine's own start with the build.
-export function makePerformance(own) {
+export function makePerformance(engine) {
+  const own = typeof engine?.now === 'function' ? { now: engine.now.bind(engine) } : { now: () => Date.now() };
   let start = null;
   const begin = () => { start ??= { at: own.now(), wall: Date.now() }; };
   return {
