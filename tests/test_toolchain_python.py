@@ -762,3 +762,18 @@ def test_the_machine_is_not_seen_while_a_component_is_made(kit: Kit, python: Pyt
     assert said.startswith("[]\n")
     assert "No module named 'pytest'" in said
     assert os.environ["PATH"] not in said
+
+
+def test_the_card_says_what_is_baked(require: Require) -> None:
+    """Where the two forms cannot be as an ordinary Python, the build says so."""
+    from labkernel import Lab
+    from labkernel._errors import ToolchainMissing
+
+    with Lab() as lab:
+        try:
+            lab.wit(FAAS, name="faas")
+            build = lab.build("python", "def handle(event):\n    return None\n", name="fn")
+        except ToolchainMissing as error:
+            require(str(error), False)
+            return
+        assert any("hash()" in note for note in build.notes)

@@ -214,6 +214,7 @@ class Builder:
             tools=facts["tools"],
             raw=facts["raw"],
             cached=True,
+            notes=toolchains.get(request.snippet.language).caveats,
             source=request.snippet.text,
             supplies=Supplies.from_data(facts.get("supplies", ((), ()))),
             wasm_digest=facts.get("wasm_digest", ""),

@@ -267,6 +267,8 @@ class Toolchain(ABC):
     title: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     extensions: ClassVar[tuple[str, ...]] = ()
+    #: What a component of this language does otherwise than a program of it; every card says so.
+    caveats: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def versions(self) -> str:

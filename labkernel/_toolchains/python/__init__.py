@@ -50,6 +50,9 @@ class Python(Toolchain):
     title: ClassVar[str] = "Python"
     aliases: ClassVar[tuple[str, ...]] = ("py", "python3")
     extensions: ClassVar[tuple[str, ...]] = (".py",)
+    caveats: ClassVar[tuple[str, ...]] = (
+        "hash() of a string is the same in every instance, in both forms: the interpreter's seed is baked in.",
+    )
 
     def versions(self) -> str:
         """Return what identifies componentize-py, found by looking at its file only."""
