@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -530,3 +531,13 @@ def test_what_a_cell_defines_is_seen() -> None:
     assert not {"h", "no", "m", "v"} & set(source.functions)
     assert {"f", "h", "T", "E"} <= source.declared
     assert source.spaces == {"a"}
+
+
+@pytest.mark.parametrize(
+    "junk", ["\ud800", "\0", "(" * 5000, "a" * 20_000, "}}", '"', "/*", "\\", "\r", "#", "@"]
+)
+def test_junk_is_an_error_of_the_cells(kit: Kit, cpp: Cpp, junk: str) -> None:
+    """Half characters (a lone surrogate), control characters and masses of brackets break nothing but the cell."""
+    for cell in (junk + "\n" + SHORT, SHORT + junk):
+        with contextlib.suppress(CompileError):
+            kit.build(cpp, cell, FAAS, timeout_s=30)

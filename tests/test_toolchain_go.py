@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -344,6 +345,23 @@ def test_errors_of_imports_and_syntax(kit: Kit, go: Go) -> None:
     assert found.file == "resize.go"
 
 
+def test_what_go_says_about_other_places_and_about_none(kit: Kit, go: Go) -> None:
+    """Another place is a line of the cell; cgo is refused by name; no path of the machine is shown."""
+    found = failure(kit, go, "var Handle = 1\n" + HANDLE).diagnostics[0]
+    assert (found.line, found.message, found.hint) == (
+        2,
+        "Handle redeclared in this block",
+        "other declaration of Handle (line 1)",
+    )
+    found = only(failure(kit, go, 'import "C"\n' + HANDLE))
+    assert (found.line, found.column, found.message) == (
+        1,
+        8,
+        "cgo is not available: Go compiles no C for WebAssembly",
+    )
+    assert str(kit.scratch) not in str(failure(kit, go, "\0" + HANDLE))
+
+
 def test_positions_hold_with_tabs_letters_and_line_ends(kit: Kit, go: Go) -> None:
     """Columns count characters; tabs are one; Windows line ends do not shift lines."""
     cell = '// é\r\nfunc f() int {\r\n\ts := "ßß"; return len(s) + nope\r\n}\r\n' + HANDLE
@@ -542,3 +560,13 @@ def test_what_a_cell_declares_is_seen() -> None:
     assert source.declared == {"f", "S", "U", "a", "b"}
     assert source.imported == {"x", "d"}
     assert "stock" in source.selected
+
+
+@pytest.mark.parametrize(
+    "junk", ["\ud800", "\0", "(" * 5000, "a" * 20_000, "}}", '"', "/*", "\\", "\r", "#", "@"]
+)
+def test_junk_is_an_error_of_the_cells(kit: Kit, go: Go, junk: str) -> None:
+    """Half characters (a lone surrogate), control characters and masses of brackets break nothing but the cell."""
+    for cell in (junk + "\n" + HANDLE, HANDLE + junk):
+        with contextlib.suppress(CompileError):
+            kit.build(go, cell, FAAS, timeout_s=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -495,3 +496,13 @@ def test_what_a_cell_declares_is_seen() -> None:
     assert {"p", "q"} <= source.locals
     assert {"g", "T", "x"} <= source.words
     assert "y" not in source.words
+
+
+@pytest.mark.parametrize(
+    "junk", ["\ud800", "\0", "(" * 5000, "a" * 20_000, "}}", '"', "/*", "\\", "\r", "#", "@"]
+)
+def test_junk_is_an_error_of_the_cells(kit: Kit, zig: Zig, junk: str) -> None:
+    """Half characters (a lone surrogate), control characters and masses of brackets break nothing but the cell."""
+    for cell in (junk + "\n" + HANDLE, HANDLE + junk):
+        with contextlib.suppress(CompileError):
+            kit.build(zig, cell, FAAS, timeout_s=30)

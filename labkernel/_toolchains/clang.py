@@ -24,7 +24,7 @@ _DIRECTIVE: Final = re.compile(
     r"^[ \t]*(?:\#|%:|\?\?=)[ \t]*(include_next|include|embed|import)\b[ \t]*([^\n]*)", re.MULTILINE
 )
 _HEAD: Final = re.compile(
-    r"^(?:\./)?(?P<file>[^:\n]+):(?P<line>\d+):(?P<column>\d+):(?P<ranges>(?:\{[^}]*\})*:?) ?"
+    r"^(?:\./)?(?P<file>[^:\n|\"]+):(?P<line>\d+):(?P<column>\d+):(?P<ranges>(?:\{[^}]*\})*:?) ?"
     r"(?P<kind>fatal error|error|warning|note): (?P<text>.*)$"
 )
 _RANGE: Final = re.compile(r"\{(\d+):(\d+)-(\d+):(\d+)\}")

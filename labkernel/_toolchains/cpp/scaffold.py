@@ -141,4 +141,4 @@ def shortened(text: str, header: Header) -> str:
                 return "::".join(parts[n - 1 :])
         return match.group()
 
-    return re.sub(r"(?:::)?\w+(?:::\w+)+", short, text)
+    return re.sub(r"(?<!\w)(?:::)?\w+(?:::\w+)+", short, text)

@@ -14,7 +14,7 @@ from labkernel._toolchains.cpp.braces import Piece, pieces
 
 __all__ = ["Source"]
 
-_NAME: Final = re.compile(r"((?:\w+\s*::\s*)*~?\w+)\s*\(")
+_NAME: Final = re.compile(r"(?<![\w:~])((?:\w+\s*::\s*)*~?\w+)\s*\(")
 _TYPE: Final = re.compile(r"\b(?:struct|class|union|enum(?:\s+(?:class|struct))?|concept)\s+(\w+)\b(?!\s*::)")
 _ALIAS: Final = re.compile(
     r"^(?:using\s+(\w+)\s*=|using\s+(?:\w*::)+(\w+)$|namespace\s+(\w+)\s*=|typedef\b.*?\b(\w+)$)", re.DOTALL

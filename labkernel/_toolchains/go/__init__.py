@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, UsageError, did_you_mean
+from labkernel._errors import CompileError, Diagnostic, UsageError, did_you_mean
 from labkernel._toolchains.base import (
     Artifact,
     Context,
@@ -91,6 +91,7 @@ class Go(Toolchain):
         name = re.sub(r"\W", "_", snippet.name) or "cell"
         texts, others = _sorted(f"{name}.go", snippet)
         sources = {file: Source(text) for file, text in texts.items()}
+        _refuse_cgo(sources)
         made = scaffold(sources, bound)
         reader = Reader(bound, sources, made)
         with context.build_folder(keep=options.verbose) as folder:
@@ -159,6 +160,18 @@ def _refuse_async(world: World) -> None:
             )
 
 
+def _refuse_cgo(sources: Mapping[str, Source]) -> None:
+    """Raise `CompileError` for `import "C"`: Go would leave the file out without a word."""
+    for file, source in sources.items():
+        if "C" in source.imported:
+            line, column = source.place(source.text.index('"C"'))
+            found = Diagnostic(
+                "cgo is not available: Go compiles no C for WebAssembly", file=file, line=line, column=column,
+                end_column=column + 3, text=source.line(line),
+            )  # fmt: skip
+            raise CompileError("The cell does not compile: 1 error.", language="go", diagnostics=[found])
+
+
 def _sorted(name: str, snippet: Snippet) -> tuple[dict[str, str], dict[str, str]]:
     """Return the sources of the cell's package, and its other files."""
     sources = {name: snippet.text.removeprefix("\ufeff")}
@@ -196,7 +209,7 @@ def _result(done: Finished, wasm: Path, reader: Reader) -> bytes:
     if not found and (done.code < 0 or "out of memory" in done.text or "signal: killed" in done.text):
         message = "go was stopped: it ran out of memory or crashed."
     elif not found:
-        message = f"go failed with status {done.code}."
+        message = f"go failed with status {done.code}.{reader.reason(done.text)}"
     else:
         message = f"The cell does not compile: {len(found)} error{'s' if len(found) > 1 else ''}."
     raise CompileError(message, language="go", diagnostics=found, raw=done.text)

@@ -37,6 +37,11 @@ class Reader:
     sources: Mapping[str, Source]
     scaffold: Scaffold
 
+    def reason(self, text: str) -> str:
+        """Return what go said last, where it said nothing about a place."""
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        return f" It said: {self._plain(lines[-1])}" if lines else ""
+
     def diagnostics(self, text: str) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the user's files: the compiler's errors, then what the cell lacks."""
         found = [*self._compiler(text), *map(self._missing, self.scaffold.missing)]
@@ -47,7 +52,7 @@ class Reader:
         for line in text.splitlines():
             head = _HEAD.match(line)
             if line.startswith("\t") and current is not None:
-                more = self._plain(line.strip())
+                more = self._elsewhere(self._plain(line.strip()))
                 current = replace(current, hint=f"{current.hint}, {more}" if current.hint else more)
             elif head is not None:
                 if current is not None:
@@ -77,7 +82,17 @@ class Reader:
         """Return a message with names as the cell writes them."""
         text = re.sub(r"\b(?:witTypes|wit_types|wit_world)\.", "", text)
         text = re.sub(rf"\b{re.escape(self.world.home)}\.", "", text)
+        text = re.sub(r"\[/[^\]]*\]", "", text)
+        text = re.sub(r"(?<!\S)/[^\s:]*/(?=labkernel_)", "", text)
+        text = re.sub(rf"\b{re.escape(self.world.home)}/", "", text)
         return re.sub(r" \(/\S*/go/src/[^)]*\)", "", text)
+
+    def _elsewhere(self, text: str) -> str:
+        """Return what the compiler adds about another place: with its line in a file of the user's, or without."""
+        found = re.match(r"(\S+?):(\d+):\d+: (.*)$", text)
+        if found is None:
+            return text
+        return f"{found[3]} (line {found[2]})" if found[1] in self.sources else found[3]
 
     def _of_the_scaffold(self, head: re.Match[str], message: str) -> Diagnostic | None:
         """Say what the world asks for where the cell does not agree with it."""

@@ -15,12 +15,12 @@ _HIDDEN: Final = re.compile(
 )
 _PACKAGE: Final = re.compile(r"\A\s*(package\s+\w+[ \t]*;?)")
 _IMPORT: Final = re.compile(r"^[ \t]*import\s*(\([^)]*\)|(?:[\w.]+\s*)?[\"`][^\"`\n]*[\"`])", re.MULTILINE)
-_SPEC: Final = re.compile(r"(?:([\w.]+)[ \t]+)?[\"`]([^\"`\n]*)[\"`]")
+_SPEC: Final = re.compile(r"(?:(?<![\w.])([\w.]+)[ \t]+)?[\"`]([^\"`\n]*)[\"`]")
 _FUNC: Final = re.compile(r"^[ \t]*func\s*(?:\(\s*(?:\w+\s+)?\*?(\w+)[^)]*\)\s*)?(\w+)\s*[\[(]", re.MULTILINE)
 _SINGLE: Final = re.compile(r"^[ \t]*(?:type|var|const)\s+(\w+(?:\s*,\s*\w+)*)", re.MULTILINE)
 _GROUP: Final = re.compile(r"^[ \t]*(?:type|var|const)\s*\(", re.MULTILINE)
 _CONSTRAINT: Final = re.compile(r"^//go:build[ \t][^\r\n]*$", re.MULTILINE)
-_LOCAL: Final = re.compile(r"(\w+(?:\s*,\s*\w+)*)\s*:=|\bvar\s+(\w+)")
+_LOCAL: Final = re.compile(r"\b(\w+(?:\s*,\s*\w+)*)\s*:=|\bvar\s+(\w+)")
 
 
 class Source:
@@ -45,13 +45,17 @@ class Source:
         found = [
             n for m in _SINGLE.finditer(self.masked) if self._is_at_top(m) for n in re.findall(r"\w+", m[1])
         ]
+        end = 0
         for group in filter(self._is_at_top, _GROUP.finditer(self.masked)):
-            depth = 1
+            if group.start() < end:
+                continue
+            depth, end = 1, group.end()
             for line in self.masked[group.end() :].split("\n"):
                 name = re.match(r"\s*(\w+(?:\s*,\s*\w+)*)", line)
                 if depth == 1 and name:
                     found += re.findall(r"\w+", name[1])
                 depth += sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
+                end += len(line) + 1
                 if depth <= 0:
                     break
         return found
