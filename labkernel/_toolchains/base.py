@@ -26,17 +26,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from labkernel._cache import Cache
 from labkernel._capability import Supplies
-from labkernel._errors import Diagnostic, ToolchainMissing, UsageError
+from labkernel._errors import Diagnostic, ToolchainMissing, UsageError, did_you_mean
 from labkernel._wit import Function, Package, World
 
 __all__ = [
@@ -54,7 +55,9 @@ __all__ = [
     "Toolbox",
     "Toolchain",
     "check_file_name",
+    "check_flags",
     "identity_of",
+    "refuse_async",
 ]
 
 Form: TypeAlias = Literal["development", "release"]
@@ -353,3 +356,23 @@ def check_file_name(name: str) -> str:
             f"The file name {name!r} leads out of the build; give a plain relative name, like 'util.h'."
         )
     return name
+
+
+def refuse_async(functions: Iterable[Function]) -> None:
+    """Raise `UsageError` for an async function: WASI 0.3 asks for those, and this lab builds for 0.2."""
+    for function in functions:
+        if function.is_async:
+            raise UsageError(
+                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
+                "components for WASI 0.2. Leave `async` out."
+            )
+
+
+def check_flags(flags: Iterable[str], *, title: str, allowed: re.Pattern[str], known: Sequence[str]) -> None:
+    """Raise `UsageError` for a compiler's flag that a cell may not give; `known` are shown as examples."""
+    for flag in flags:
+        if not allowed.fullmatch(flag):
+            raise UsageError(
+                f"The flag {flag!r} is not among those a {title} cell may give; for example: {', '.join(known)}."
+                f"{did_you_mean(flag, known)}"
+            )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, Diagnostic, UsageError, did_you_mean
+from labkernel._errors import CompileError, Diagnostic, UsageError
 from labkernel._toolchains.base import (
     Artifact,
     Context,
@@ -24,6 +24,8 @@ from labkernel._toolchains.base import (
     Toolchain,
     ToolStatus,
     check_file_name,
+    check_flags,
+    refuse_async,
 )
 from labkernel._toolchains.c import tools
 from labkernel._toolchains.c.diagnostics import Reader
@@ -46,6 +48,7 @@ _ALLOWED: Final = re.compile(
     r"|unroll-loops|vectorize|slp-vectorize|inline|builtin|signed-char|unsigned-char|short-enums|math-errno|fast-math)"
     r"|-ffast-math|-m(no-)?(simd128|relaxed-simd|bulk-memory|sign-ext|nontrapping-fptoint|tail-call|multivalue)"
 )
+_KNOWN: Final = ("-DNAME=VALUE", "-Wextra", "-std=c11", "-ffast-math", "-msimd128")
 
 
 class C(Toolchain):
@@ -88,8 +91,8 @@ class C(Toolchain):
             raise UsageError("A C cell needs a world: give one with --world, or write it in a %%wit cell.")
         if options.deps:
             raise UsageError(f"--dep {options.deps[0]}: C cells take sources by --file instead.")
-        _check_flags(options.flags)
-        _refuse_async(world)
+        check_flags(options.flags, title="C", allowed=_ALLOWED, known=_KNOWN)
+        refuse_async(world.functions())
         toolbox = context.needs_toolbox("C")
         zig = find_zig("c")
         kit = tools.find_kit(context.cache) or tools.build_kit(zig, context.cache, context.progress)
@@ -151,25 +154,6 @@ class C(Toolchain):
     def _header(self, package: Package, world: World, context: Context) -> Header:
         files = context.needs_toolbox("C").bindings_c(package, world.full_name)
         return Header(files[f"{snake(world.name)}.h"].decode(), world)
-
-
-def _check_flags(flags: Sequence[str]) -> None:
-    known = ["-DNAME=VALUE", "-Wextra", "-std=c11", "-ffast-math", "-msimd128"]
-    for flag in flags:
-        if not _ALLOWED.fullmatch(flag):
-            raise UsageError(
-                f"The flag {flag!r} is not among those a C cell may give; for example: {', '.join(known)}."
-                f"{did_you_mean(flag, known)}"
-            )
-
-
-def _refuse_async(world: World) -> None:
-    for function in world.functions():
-        if function.is_async:
-            raise UsageError(
-                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                "components for WASI 0.2. Leave `async` out."
-            )
 
 
 def _bindings(zig: Path, package: Package, world: World, context: Context, options: Options) -> Path:

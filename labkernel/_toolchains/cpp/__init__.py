@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, Diagnostic, UsageError, did_you_mean
+from labkernel._errors import CompileError, Diagnostic, UsageError
 from labkernel._toolchains.base import (
     Artifact,
     Context,
@@ -22,6 +22,8 @@ from labkernel._toolchains.base import (
     Toolchain,
     ToolStatus,
     check_file_name,
+    check_flags,
+    refuse_async,
 )
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.cpp import tools
@@ -89,8 +91,8 @@ class Cpp(Toolchain):
             raise UsageError("A C++ cell needs a world: give one with --world, or write it in a %%wit cell.")
         if options.deps:
             raise UsageError(f"--dep {options.deps[0]}: C++ cells take sources by --file instead.")
-        _check_flags(options.flags)
-        _refuse_async(world)
+        check_flags(options.flags, title="C++", allowed=_ALLOWED, known=_KNOWN)
+        refuse_async(world.functions())
         toolbox = context.needs_toolbox("C++")
         zig = find_zig("cpp")
         kit = tools.find_kit(context.cache) or tools.build_kit(zig, context.cache, context.progress)
@@ -125,24 +127,6 @@ class Cpp(Toolchain):
         """Return the header that a cell sees."""
         name = f"{snake(world.name)}_cpp.h"
         return {name: (_bindings(package, world, context) / name).read_text(encoding="utf-8")}
-
-
-def _check_flags(flags: Sequence[str]) -> None:
-    for flag in flags:
-        if not _ALLOWED.fullmatch(flag):
-            raise UsageError(
-                f"The flag {flag!r} is not among those a C++ cell may give; for example: {', '.join(_KNOWN)}."
-                f"{did_you_mean(flag, _KNOWN)}"
-            )
-
-
-def _refuse_async(world: World) -> None:
-    for function in world.functions():
-        if function.is_async:
-            raise UsageError(
-                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                "components for WASI 0.2. Leave `async` out."
-            )
 
 
 def _bindings(package: Package, world: World, context: Context) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, Diagnostic, UsageError, did_you_mean
+from labkernel._errors import CompileError, Diagnostic, UsageError
 from labkernel._toolchains.base import (
     Artifact,
     Context,
@@ -22,6 +22,8 @@ from labkernel._toolchains.base import (
     Toolchain,
     ToolStatus,
     check_file_name,
+    check_flags,
+    refuse_async,
 )
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.go import tools
@@ -80,8 +82,8 @@ class Go(Toolchain):
         """Build a cell: write the module around it, run go once, componentize."""
         if package is None or world is None:
             raise UsageError("A Go cell needs a world: give one with --world, or write it in a %%wit cell.")
-        _check_flags(options.flags)
-        _refuse_async(world)
+        check_flags(options.flags, title="Go", allowed=_ALLOWED, known=_KNOWN)
+        refuse_async(world.functions())
         kit = self._kit(context)
         started = time.perf_counter_ns()
         bound = GoWorld(world, _bindings(package, world, context))
@@ -140,24 +142,6 @@ def _bindings(package: Package, world: World, context: Context) -> Bindings:
     found = context.cache.path("bindings", key)
     files = {str(p.relative_to(found)): p.read_bytes() for p in sorted(found.rglob("*")) if p.is_file()}
     return Bindings({name.replace("\\", "/"): data for name, data in files.items()})
-
-
-def _check_flags(flags: Sequence[str]) -> None:
-    for flag in flags:
-        if not _ALLOWED.fullmatch(flag):
-            raise UsageError(
-                f"The flag {flag!r} is not among those a Go cell may give; for example: {', '.join(_KNOWN)}."
-                f"{did_you_mean(flag, _KNOWN)}"
-            )
-
-
-def _refuse_async(world: World) -> None:
-    for function in world.functions():
-        if function.is_async:
-            raise UsageError(
-                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                "components for WASI 0.2. Leave `async` out."
-            )
 
 
 def _refuse_cgo(sources: Mapping[str, Source]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labkernel._errors import UsageError
+from labkernel._toolchains.base import refuse_async
 from labkernel._wit import Function, Interface, World
 
 __all__ = ["RESERVED", "Exported", "JsWorld", "camel", "method_of", "pascal", "short_name"]
@@ -113,12 +114,7 @@ def _refuse_what_is_not_served(world: World) -> None:
             f"The world {world.name} exports nothing, so that nothing of a JavaScript cell could ever be called. "
             "Give it an export, like `export run: func();`."
         )
-    for function in world.functions():
-        if function.is_async:
-            raise UsageError(
-                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                "components for WASI 0.2. Leave `async` out."
-            )
+    refuse_async(world.functions())
 
 
 def _merged(world: World) -> Iterator[Exported]:

@@ -26,6 +26,7 @@ from labkernel._toolchains.base import (
     Toolchain,
     ToolStatus,
     check_file_name,
+    refuse_async,
 )
 from labkernel._toolchains.python import compiler, tools
 from labkernel._toolchains.python.cell import Cell, read
@@ -137,12 +138,8 @@ def _refuse_options(options: Options) -> None:
 
 
 def _refuse_world(world: World) -> None:
+    refuse_async(world.functions())
     for function in world.functions():
-        if function.is_async:
-            raise UsageError(
-                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                "components for WASI 0.2. Leave `async` out."
-            )
         if function.name.startswith("["):
             raise UsageError(
                 f"The world exports the resource function {function.full_name!r}; a Python cell exports plain "

@@ -24,6 +24,7 @@ from labkernel._toolchains.base import (
     Toolchain,
     ToolStatus,
     check_file_name,
+    refuse_async,
 )
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
@@ -130,7 +131,7 @@ class Rust(Toolchain):
         bound = RustWorld(world, package)
         name = _file_stem(snippet.name)
         refuse_reads(cell, f"{name}.rs", [file for file, _ in snippet.files])
-        _refuse_async(bound)
+        refuse_async(f for key in bound.required() for f in bound.functions_of(key))
         crate = scaffold(cell, bound, f"{name}.rs")
         with context.build_folder(keep=options.verbose) as folder:
             _write(folder, name, crate, snippet, package, crates)
@@ -206,16 +207,6 @@ def _file_stem(name: str) -> str:
     """Return the name of the cell's file, which compiler and panics show; two names are the crate's own."""
     stem = re.sub(r"\W", "_", name) or "cell"
     return f"{stem}_cell" if f"{stem}.rs" in (ROOT_FILE, "bindings.rs") else stem
-
-
-def _refuse_async(world: RustWorld) -> None:
-    for key in world.required():
-        for function in world.functions_of(key):
-            if function.is_async:
-                raise UsageError(
-                    f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                    "components for WASI 0.2. Leave `async` out."
-                )
 
 
 def _command(

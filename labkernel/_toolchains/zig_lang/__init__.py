@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
 from labkernel._cache import Cache
-from labkernel._errors import CompileError, UsageError, did_you_mean
+from labkernel._errors import CompileError, UsageError
 from labkernel._toolchains.base import (
     Artifact,
     Context,
@@ -22,6 +21,8 @@ from labkernel._toolchains.base import (
     Toolchain,
     ToolStatus,
     check_file_name,
+    check_flags,
+    refuse_async,
 )
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
@@ -88,7 +89,7 @@ class Zig(Toolchain):
             raise UsageError("A Zig cell needs a world: give one with --world, or write it in a %%wit cell.")
         if options.deps:
             raise UsageError(f"--dep {options.deps[0]}: Zig cells take sources by --file instead.")
-        _check_flags(options.flags)
+        check_flags(options.flags, title="Zig", allowed=_ALLOWED, known=_KNOWN)
         _refuse(world)
         toolbox = context.needs_toolbox("Zig")
         zig = find_zig("zig")
@@ -128,23 +129,9 @@ class Zig(Toolchain):
         return bound.signature(found) if found else f"fn {camel(function.name)}"
 
 
-def _check_flags(flags: Sequence[str]) -> None:
-    for flag in flags:
-        if not _ALLOWED.fullmatch(flag):
-            raise UsageError(
-                f"The flag {flag!r} is not among those a Zig cell may give; for example: {', '.join(_KNOWN)}."
-                f"{did_you_mean(flag, _KNOWN)}"
-            )
-
-
 def _refuse(world: World) -> None:
     """Raise `UsageError` for what a world asks and a Zig cell cannot give."""
-    for function in world.functions():
-        if function.is_async:
-            raise UsageError(
-                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                "components for WASI 0.2. Leave `async` out."
-            )
+    refuse_async(world.functions())
     imported = {item.name for item in world.imports}
     for item in world.exports:
         for named in item.types if isinstance(item, Interface) and item.name in imported else ():
