@@ -717,3 +717,27 @@ def test_records_of_an_interface(toolbox: Toolbox) -> None:
     assert isinstance(export, Interface)
     assert [f.full_name for f in export.functions] == ["a:b/i@1.0.0#f"]
     assert isinstance(toolbox.anatomy(b"\0asm\1\0\0\0"), Anatomy)
+
+
+def test_plug_keeps_what_is_named(toolbox: Toolbox, supervisor: Supervisor) -> None:
+    """An export of a plug is exported by the whole when it is named; an unknown one is an error."""
+    socket, plug = supervisor.assemble(SOCKET), supervisor.assemble(PLUG)
+    kept = next(iter(toolbox.world_of(plug).exports)).name
+    whole = toolbox.world_of(toolbox.plug(socket, [plug], keep=[kept]))
+    assert kept in {item.name for item in whole.exports}
+    with pytest.raises(ComponentError, match="no plug exports nothing-such"):
+        toolbox.plug(socket, [plug], keep=["nothing-such"])
+
+
+def test_a_derived_world_stands_in_front_of_its_component(toolbox: Toolbox, supervisor: Supervisor) -> None:
+    """A membrane exports all that it imports; a driver imports what the component exports, and more where asked."""
+    package = toolbox.resolve("package a:b; world w { import ask: func() -> u32; export go: func(n: u32); }")
+    core = '(module (import "$root" "ask" (func (result i32))) (func (export "go") (param i32)))'
+    component = toolbox.componentize(supervisor.assemble(core), package, "w")
+    [membrane] = toolbox.derive(component, "membrane").worlds
+    assert [item.name for item in membrane.imports] == [item.name for item in membrane.exports] == ["ask"]
+    host = {"deps/x-y.wit": "package x:y; interface host { note: func(); }"}
+    extra = "import x:y/host; export run: func();"
+    [driver] = toolbox.derive(component, "driver", extra=extra, deps=host).worlds
+    assert {item.name for item in driver.imports} == {"ask", "go", "x:y/host"}
+    assert [item.name for item in driver.exports] == ["run"]

@@ -70,17 +70,7 @@ class Toolbox:
             raise wit_error(f"{summary}: {error}", [], texts) from error
         if verdict == "err":
             raise wit_error(f"{summary}:", value, texts)
-        data, resolved, notes = value
-        model = Model(data)
-        return Package(
-            name=model.name,
-            worlds=model.worlds(),
-            interfaces=model.interfaces(),
-            text="\n".join(files.values()),
-            files=tuple((path, text) for path, text in resolved),
-            docs=model.docs,
-            notes=tuple(notes),
-        )
+        return _package(value, text="\n".join(files.values()))
 
     def carried(self) -> dict[str, str]:
         """Return the WASI packages that need not be given: full id to text."""
@@ -134,9 +124,26 @@ class Toolbox:
         target = None if package is None else [_target(package, world or "")]
         return self._bytes("the module does not make a component", "componentize", _blob(core), target)
 
-    def plug(self, socket: bytes, plugs: Sequence[bytes]) -> bytes:
-        """Return one component: `socket`, with its imports satisfied by the exports of `plugs`."""
-        return self._bytes("the components do not fit", "plug", _blob(socket), list(map(_blob, plugs)))
+    def plug(self, socket: bytes, plugs: Sequence[bytes], *, keep: Sequence[str] = ()) -> bytes:
+        """Return one component: `socket`, with its imports satisfied by the exports of `plugs`.
+
+        It exports what `socket` exports, and those of the plugs' exports that `keep` names.
+        """
+        blobs = list(map(_blob, plugs))
+        return self._bytes("the components do not fit", "plug", _blob(socket), blobs, list(keep))
+
+    def derive(
+        self, component: bytes, role: str, *, extra: str = "", deps: Mapping[str, str] | None = None
+    ) -> Package:
+        """Return the package whose world `root` stands in front of a component.
+
+        As a `membrane` it imports all that the component imports and exports the same; as a `driver` it imports all
+        that the component exports. `extra` holds further imports and exports as WIT writes them, `deps` the files
+        (`deps/x.wit`) of the packages they name. Raises `ComponentError`.
+        """
+        files = _files(deps or {})
+        made = self._checked(f"it takes no {role}", "derive", _blob(component), role, extra, files)
+        return _package(made, text="")
 
     def wit_of(self, component: bytes) -> str:
         """Return a component's WIT as text."""
@@ -275,6 +282,20 @@ class Toolbox:
             )
         self._wasm = found
         return found
+
+
+def _package(resolution: Any, *, text: str) -> Package:
+    data, resolved, notes = resolution
+    model = Model(data)
+    return Package(
+        name=model.name,
+        worlds=model.worlds(),
+        interfaces=model.interfaces(),
+        text=text,
+        files=tuple((path, text) for path, text in resolved),
+        docs=model.docs,
+        notes=tuple(notes),
+    )
 
 
 def _blob(data: bytes) -> str:

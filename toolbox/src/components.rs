@@ -1,11 +1,9 @@
-//! Core modules into components, components into one another, and components into WIT.
+//! Core modules into components, and components into WIT.
 
 use crate::data;
 use crate::exports::labkernel::toolbox::model::{Description, Diagnostic, Target};
 use crate::resolver::{self, Resolved};
 use crate::text::plain;
-use wac_graph::CompositionGraph;
-use wac_graph::types::Package;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW1, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as REACTOR,
 };
@@ -43,7 +41,7 @@ pub fn kind(bytes: &[u8]) -> Kind {
     }
 }
 
-fn expect_kind(bytes: &[u8], wanted: Kind, what: &str) -> Result<()> {
+pub fn expect_kind(bytes: &[u8], wanted: Kind, what: &str) -> Result<()> {
     let found = kind(bytes);
     if found == wanted {
         return Ok(());
@@ -126,38 +124,6 @@ pub fn componentize(core: Vec<u8>, target: Option<Target>) -> Result<Vec<u8>> {
         };
         vec![plain(message, hint)]
     })
-}
-
-pub fn plug(socket: Vec<u8>, plugs: Vec<Vec<u8>>) -> Result<Vec<u8>> {
-    let mut graph = CompositionGraph::new();
-    let mut register = |name: &str, bytes: Vec<u8>| -> Result<_> {
-        expect_kind(&bytes, Kind::Component, name)?;
-        let package = Package::from_bytes(name, None, bytes, graph.types_mut()).map_err(failed)?;
-        graph.register_package(package).map_err(|error| failed(error.into()))
-    };
-    let socket = register("socket", socket)?;
-    let plugs: Vec<_> = plugs
-        .into_iter()
-        .enumerate()
-        .map(|(index, bytes)| register(&format!("plug:number{index}"), bytes))
-        .collect::<Result<_>>()?;
-    wac_graph::plug(&mut graph, plugs, socket).map_err(|error| match error {
-        wac_graph::PlugError::NoPlugHappened => {
-            let imports = imports_of(&graph, socket);
-            let hint = format!(
-                "the socket imports: {}",
-                if imports.is_empty() { "nothing".into() } else { imports }
-            );
-            vec![plain("no export of the plugs matches an import of the socket", hint)]
-        }
-        wac_graph::PlugError::GraphError { source } => failed(source),
-    })?;
-    graph.encode(wac_graph::EncodeOptions::default()).map_err(|error| failed(error.into()))
-}
-
-fn imports_of(graph: &CompositionGraph, package: wac_graph::PackageId) -> String {
-    let names: Vec<&str> = graph.types()[graph[package].ty()].imports.keys().map(String::as_str).collect();
-    names.join(", ")
 }
 
 pub fn describe(component: &[u8]) -> Result<Description> {

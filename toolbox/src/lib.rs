@@ -8,7 +8,9 @@ mod blob;
 mod carried;
 mod choose;
 mod components;
+mod compose;
 mod data;
+mod derive;
 mod resolver;
 mod scan;
 mod text;
@@ -21,11 +23,16 @@ mod worlds;
 wit_bindgen::generate!({ path: "../wit/toolbox.wit", world: "toolbox" });
 
 use exports::labkernel::toolbox::model::{
-    Artifact, CarriedPackage, Description, Diagnostic, Part, Refusal, Resolution, SourceFile, Target,
+    Artifact, CarriedPackage, Description, Diagnostic, Part, Refusal, Resolution, Role, SourceFile, Target,
 };
 use exports::labkernel::toolbox::tools::Guest;
 
 struct Toolbox;
+
+fn resolution(resolved: resolver::Resolved) -> Resolution {
+    let model = data::model(&resolved.resolve, resolved.main, &|span| resolved.line(span));
+    Resolution { model, files: resolved.files, notes: resolved.notes }
+}
 
 type Failure = Vec<Diagnostic>;
 
@@ -37,9 +44,7 @@ impl Guest for Toolbox {
     }
 
     fn resolve(main: Vec<SourceFile>, deps: Vec<Vec<SourceFile>>) -> Result<Resolution, Failure> {
-        let resolved = resolver::resolve(main, deps)?;
-        let model = data::model(&resolved.resolve, resolved.main, &|span| resolved.line(span));
-        Ok(Resolution { model, files: resolved.files, notes: resolved.notes })
+        resolver::resolve(main, deps).map(resolution)
     }
 
     fn bindings_c(target: Target) -> Result<Vec<Artifact>, Failure> {
@@ -79,9 +84,19 @@ impl Guest for Toolbox {
             .map(|bytes: Vec<u8>| blob::from_bytes(&bytes))
     }
 
-    fn plug(socket: String, plugs: Vec<String>) -> Result<String, Failure> {
+    fn plug(socket: String, plugs: Vec<String>, keep: Vec<String>) -> Result<String, Failure> {
         let plugs = plugs.iter().map(|plug| blob::to_bytes(plug)).collect::<Result<_, _>>()?;
-        components::plug(blob::to_bytes(&socket)?, plugs).map(|bytes: Vec<u8>| blob::from_bytes(&bytes))
+        let made: Vec<u8> = compose::plug(blob::to_bytes(&socket)?, plugs, &keep)?;
+        Ok(blob::from_bytes(&made))
+    }
+
+    fn derive(
+        component: String,
+        role: Role,
+        extra: String,
+        deps: Vec<SourceFile>,
+    ) -> Result<Resolution, Failure> {
+        derive::derive(&blob::to_bytes(&component)?, role, &extra, deps).map(resolution)
     }
 
     fn describe(component: String) -> Result<Description, Failure> {
