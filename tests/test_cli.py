@@ -95,7 +95,6 @@ def test_ending_the_command_ends_jupyterlab(tmp_path: Path) -> None:
             waited += 0.1
         assert b"http://" in (tmp_path / "log").read_bytes()
         assert psutil.Process(process.pid).cmdline()[1:3] == ["-m", "jupyterlab"]
-        assert psutil.Process(process.pid).children() == []
     finally:
         process.terminate()
         process.wait(20)
