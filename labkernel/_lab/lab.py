@@ -13,11 +13,11 @@ from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache, mac_key
 from labkernel._capability import make_budgets, make_grants
 from labkernel._errors import LabError, UsageError, did_you_mean
-from labkernel._events import sample
 from labkernel._fire import Answer, Run
 from labkernel._host import EngineSettings, Supervisor
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode
+from labkernel._lab.firing import Firing
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.records import Build
@@ -64,6 +64,7 @@ class Lab:
             self.cache, tools=self.tools, code=self.code, toolbox=self.toolbox, progress=self.progress
         )
         self._measuring = Measuring(self)
+        self._firing = Firing(self)
         self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
 
     def progress(self, text: str) -> None:
@@ -264,31 +265,10 @@ class Lab:
         With neither, one friendly event is generated from `seed`. Raises `UsageError`, `ValueDoesNotFit`, or,
         for a single event, a `GuestError`; many events return a `Run` that holds the error.
         """
-        instance = self.target(target, **given)
-        if n is not None:
-            run = self._fire_many(
-                instance, call or function, n=n, seed=seed, args=args, on_progress=on_progress
-            )
-            self.last_run = run
-            return run
-        is_name = call is not None and call.strip() in _names(instance)
-        if call and args is None and not is_name:
-            return instance.call_text(call)
-        chosen = self.function(instance, call or function)
-        if args is not None:
-            return instance.call(chosen, args)
-        return instance.call_normal(chosen, sample(chosen, seed=seed))
-
-    def _fire_many(
-        self, instance: Instance, call: str | None, *, n: int, seed: int, args: Sequence[Any] | None,
-        on_progress: Callable[[int, int], None] | None,
-    ) -> Run:  # fmt: skip
-        if args is not None or (call and call.strip() not in _names(instance)):
-            answer_function, normal = instance.parsed(call, args)
-            events: list[list[Any]] | None = [normal] * n
-            return instance.run(answer_function, n=n, events=events, on_progress=on_progress)
-        function = self.function(instance, call.strip() if call else None)
-        return instance.run(function, n=n, seed=seed, on_progress=on_progress)
+        return self._firing.fire(
+            self.target(target, **given), call, function=function, args=args, n=n, seed=seed,
+            on_progress=on_progress,
+        )  # fmt: skip
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
         """Measure start-up or calls of several targets beside baselines; see `Measuring.timings`."""
@@ -337,10 +317,6 @@ def _end(supervisors: tuple[Supervisor, ...]) -> None:
     for supervisor in supervisors:
         with contextlib.suppress(LabError, OSError):
             supervisor.close()
-
-
-def _names(instance: Instance) -> set[str]:
-    return {name for f in instance.functions for name in (f.name, f.full_name)}
 
 
 def _is_path(text: str) -> bool:
