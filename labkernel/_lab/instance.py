@@ -12,6 +12,7 @@ from labkernel._errors import GuestError, LabError, UsageError, did_you_mean, re
 from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
 from labkernel._host import Started
+from labkernel._lab.code import settings_for
 from labkernel._lab.records import NoSuchFunction
 from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
 from labkernel._timing import format_count
@@ -37,9 +38,11 @@ class Instance:
     """
 
     def __init__(
-        self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool
-    ) -> None:
+        self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool,
+        compiler: str | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.build, self.grants, self.budgets, self.pin = name, build, grants, budgets, pin
+        self._compiler = compiler
         self._lab = lab
         self._started: Started | None = None
         self._finished = ""
@@ -72,7 +75,8 @@ class Instance:
         notes = []
         newest = self._lab.builds.get(self.build.name)
         if newest is not None and not self.pin and newest.digest != self.build.digest:
-            self.build = self._lab.code.for_settings(newest, self.build.settings)
+            settings = settings_for(newest, self._compiler, self.budgets.fuel)
+            self.build = self._lab.code.for_settings(newest, settings)
             notes.append(f"{self.build.name} has been rebuilt")
         elif self._finished:
             notes.append(f"the last one {self._finished}")

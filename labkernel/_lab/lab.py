@@ -16,7 +16,7 @@ from labkernel._errors import LabError, UsageError, did_you_mean
 from labkernel._fire import Answer, Run
 from labkernel._host import EngineSettings, Supervisor
 from labkernel._lab.builder import Builder, Request
-from labkernel._lab.code import MachineCode
+from labkernel._lab.code import MachineCode, settings_for
 from labkernel._lab.firing import Firing
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
@@ -124,7 +124,7 @@ class Lab:
             options=toolchains.Options(**options),
             package=package,
             world=chosen,
-            settings=self._settings(compiler, None),
+            compiler=_known_compiler(compiler),
             force=force,
         )
         build = self.builder.build(request)
@@ -142,7 +142,7 @@ class Lab:
         """Take a component that was built elsewhere (`.wasm`, or its text as `.wat`) and keep it under a name."""
         path = Path(path).expanduser()
         name = name or path.stem
-        build = self.builder.load(path, name, settings=self._settings(None, None))
+        build = self.builder.load(path, name, settings=EngineSettings())
         self.builds[name] = build
         return build
 
@@ -193,10 +193,10 @@ class Lab:
         build = self.component(component)
         budgets = make_budgets({k: v for k, v in given.items() if k in _BUDGETS})
         grants = make_grants({k: v for k, v in given.items() if k not in _BUDGETS})
-        settings = self._settings(compiler, budgets.fuel)
-        build = self.code.for_settings(build, settings)
+        compiler = _known_compiler(compiler)
+        build = self.code.for_settings(build, settings_for(build, compiler, budgets.fuel))
         name = name or build.name
-        instance = Instance(self, name, build, grants, budgets, pin=pin)
+        instance = Instance(self, name, build, grants, budgets, pin=pin, compiler=compiler)
         old = self.instances.get(name)
         if old is not None:
             old.drop()
@@ -292,13 +292,6 @@ class Lab:
         toolchain = toolchains.get(language)
         return toolchain.bindings(package, world, self.builder.context())
 
-    def _settings(self, compiler: str | None, fuel: int | None) -> EngineSettings:
-        if compiler is not None and compiler not in COMPILERS:
-            raise UsageError(
-                f"Compiler {compiler!r} is not known; known: {', '.join(COMPILERS)}.{did_you_mean(compiler, COMPILERS)}"
-            )
-        return EngineSettings(compiler or "cranelift", fuel is not None)
-
     def close(self) -> None:
         """End both host processes. Twice is fine."""
         self._ending()
@@ -310,6 +303,14 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _known_compiler(compiler: str | None) -> str | None:
+    if compiler is not None and compiler not in COMPILERS:
+        raise UsageError(
+            f"Compiler {compiler!r} is not known; known: {', '.join(COMPILERS)}.{did_you_mean(compiler, COMPILERS)}"
+        )
+    return compiler
 
 
 def _end(supervisors: tuple[Supervisor, ...]) -> None:
