@@ -95,6 +95,7 @@ def _wall_rows() -> list[ToolStatus]:
     keeps = "holds what escapes from the engine", "keeps builds from the home folder and the network"
     with Supervisor(name="doctor", mac_key=bytes(32), wall=Wall()) as supervisor:
         try:
+            supervisor.assemble("(module)")
             found: str | None = ", ".join(supervisor.walls)
         except LabError:
             found = None

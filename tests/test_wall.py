@@ -155,6 +155,7 @@ def test_a_host_process_is_bare() -> None:
     os.set_inheritable(leaked, True)
     try:
         with Supervisor(mac_key=KEY, wall=Wall()) as supervisor:
+            supervisor.assemble("(module)")
             walls = supervisor.walls
             place = Path(f"/proc/{supervisor.pid}")
             opened = {os.readlink(each) for each in (place / "fd").iterdir()}

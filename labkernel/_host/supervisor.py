@@ -50,6 +50,7 @@ class Supervisor:
     """Owner of one host process at a time, behind a wall. `generation` counts the processes so far.
 
     Without a wall of its own the process has the user's files and network, and the rest of the wall (see `Wall`).
+    `walls` says in words what stands, once a request has been answered.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Supervisor:
         self._box: list[Process] = []
         weakref.finalize(self, _end, self._box, os.getpid())
         self._greeting: Any = None
-        self._walls: tuple[str, ...] = ()
+        self.walls: tuple[str, ...] = ()
         self._marks: list[tuple[int, int]] = []
         self._loaded: dict[tuple[Any, ...], Loaded] = {}
         self._lock = threading.Lock()
@@ -91,13 +92,6 @@ class Supervisor:
     def pid(self) -> int | None:
         """The host process's number, or None while there is none."""
         return None if self._process is None else self._process.pid
-
-    @property
-    def walls(self) -> tuple[str, ...]:
-        """What stands around the process, as it said itself when it started."""
-        if not self._walls:
-            self.assemble("(module)")
-        return self._walls
 
     # ------------------------------------------------------------------------------------------- lifetimes
 
@@ -172,7 +166,7 @@ class Supervisor:
                     raise GuestCrashed("The host process of this instance is gone. Start the instance again.")
                 if self._greeting is not None:
                     hello = process.finish(self._greeting, shield, heard)
-                    self._greeting, self._walls = None, tuple((hello or {}).get("walls", ()))
+                    self._greeting, self.walls = None, tuple((hello or {}).get("walls", ()))
                 exchange = self._exchange(process, operation, arguments, patience_s)
                 value = process.finish(exchange, shield, heard, kill_to_stop=kill_to_stop)
             except LabError as error:
