@@ -6,6 +6,7 @@ kernel's side (`Supervisor` and the records) does not import it.
 
 from __future__ import annotations
 
+from labkernel._host.guests import Guests
 from labkernel._host.settings import (
     Called,
     Codegen,
@@ -18,6 +19,7 @@ from labkernel._host.settings import (
     Startups,
 )
 from labkernel._host.supervisor import Supervisor
+from labkernel._host.wall import Wall
 
 __all__ = [
     "Called",
@@ -25,9 +27,11 @@ __all__ = [
     "ColdRun",
     "EngineSettings",
     "Fired",
+    "Guests",
     "Loaded",
     "Start",
     "Started",
     "Startups",
     "Supervisor",
+    "Wall",
 ]

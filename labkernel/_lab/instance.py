@@ -80,7 +80,7 @@ class Instance:
             notes.append(f"{self.build.name} has been rebuilt")
         elif self._finished:
             notes.append(f"the last one {self._finished}")
-        elif self._started is None or self._started.generation != self._lab.guests.generation:
+        elif self._started is None or not self._lab.guests.is_running(self._started):
             notes.append("its host process has ended")
         if not notes:
             return []

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any
 
 from labkernel import _toolchains as toolchains
-from labkernel._cache import Cache, mac_key
+from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
 from labkernel._errors import LabError, UsageError, did_you_mean
 from labkernel._fire import Answer, Run
-from labkernel._host import EngineSettings, Supervisor
+from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
 from labkernel._lab.firing import Firing
@@ -56,8 +56,11 @@ class Lab:
         self.instances: dict[str, Instance] = {}
         self.last_run: Run | None = None
         key = mac_key()
-        self.guests = Supervisor(name="guests", mac_key=key)
-        self.tools = Supervisor(name="tools", mac_key=key)
+        with contextlib.suppress(OSError):
+            self.cache.root.mkdir(parents=True, exist_ok=True)
+        root, shared = str(self.cache.root), str(default_root())
+        self.guests = Guests(name="guests", mac_key=key, wall=Wall(readable=(root,)))
+        self.tools = Supervisor(name="tools", mac_key=key, wall=Wall(writable=(root, shared)))
         self.toolbox = Toolbox(self.tools, self.cache)
         self.code = MachineCode(self.cache, tools=self.tools, guests=self.guests)
         self.builder = Builder(
