@@ -83,7 +83,9 @@ class Start:
     """How an instance is started: its grants and budgets as plain data.
 
     `dirs` holds (host path, guest path, writable); `hints` maps the beginning of an import's name to the
-    sentence that says how to grant it. `memory_bytes` bounds each linear memory, `output_bytes` each call.
+    sentence that says how to grant it; `denied` holds beginnings of the names of interfaces that trap at the call.
+    `network` opens all of it and `http` every host: only for a component behind a membrane.
+    `memory_bytes` bounds each linear memory, `output_bytes` each call.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -91,6 +93,8 @@ class Start:
     stdin: bytes = b""
     dirs: tuple[tuple[str, str, bool], ...] = ()
     network: bool = False
+    http: bool = False
+    denied: tuple[str, ...] = ()
     memory_bytes: int = 256 << 20
     table_elements: int = 1_000_000
     instances: int = 1000
@@ -109,7 +113,7 @@ class Start:
         given = dict(zip(cls.__dataclass_fields__, data, strict=True))
         for name in ("env", "dirs", "hints"):
             given[name] = tuple(map(tuple, given[name]))
-        return cls(**given | {"args": tuple(given["args"])})
+        return cls(**given | {"args": tuple(given["args"]), "denied": tuple(given["denied"])})
 
 
 @dataclass(frozen=True, slots=True)
