@@ -20,6 +20,7 @@ from labkernel._host.codec import FunctionCodec, Lowered
 from labkernel._host.linking import Links, link_imports
 from labkernel._host.reflect import Reflection, parts, reflect
 from labkernel._host.settings import EngineSettings, Start
+from labkernel._host.sockets import open_network
 from labkernel._host.val import VAL
 from labkernel._wit import Function, HandleType, OpaqueType, World, type_text
 
@@ -354,8 +355,7 @@ def _grant(config: int, start: Start) -> None:
         if not c.wasi_config_preopen_dir(config, host.encode(), guest.encode(), bool(writable)):
             raise UsageError(f"The directory {host!r} cannot be opened; grant one that exists.")
     if start.network:
-        c.wasi_config_inherit_network(config)
-        c.wasi_config_allow_ip_name_lookup(config, True)
+        open_network(config)
 
 
 def _strings(texts: Any, what: str) -> Any:

@@ -26,6 +26,7 @@ __all__ = [
     "Start",
     "Started",
     "Startups",
+    "engine_version",
 ]
 
 _LAYOUT = "1"
@@ -43,14 +44,14 @@ class EngineSettings:
     def key(self) -> str:
         """Everything that changes machine code, as one line of text for cache keys."""
         fuel = "fuel" if self.fuel else "nofuel"
-        return f"wasmtime-{_engine_version()}/{self.compiler}/{fuel}/epochs/{_LAYOUT}/{_cpu()}"
+        return f"wasmtime-{engine_version()}/{self.compiler}/{fuel}/epochs/{_LAYOUT}/{_cpu()}"
 
 
 DEFAULT: Final = EngineSettings()
 
 
 @lru_cache(maxsize=1)
-def _engine_version() -> str:
+def engine_version() -> str:
     """Return the version of the engine's package, by its folder's neighbour: no import takes as long."""
     spec = importlib.util.find_spec("wasmtime")
     if spec is None or spec.origin is None:
