@@ -17,9 +17,10 @@ from labkernel._host.binary import component_error
 from labkernel._host.callbacks import asking
 from labkernel._host.capi import EngineFailure, c, take_error
 from labkernel._host.codec import FunctionCodec, Lowered
-from labkernel._host.linking import Providers, link_imports
+from labkernel._host.linking import Links, link_imports
 from labkernel._host.reflect import Reflection, parts, reflect
 from labkernel._host.settings import EngineSettings, Start
+from labkernel._host.sockets import open_network
 from labkernel._host.val import VAL
 from labkernel._wit import Function, HandleType, OpaqueType, World, type_text
 
@@ -35,7 +36,7 @@ _WRITE: Final = ctypes.cast(ctypes.CDLL(None).write, capi.OUTPUT_CALLBACK)
 """libc's `write(fd, bytes, count)` has the shape of the engine's output callback, with the descriptor for
 data: so guests' output never enters Python on the engine's threads."""
 FUEL_UNLIMITED: Final = (1 << 63) - 1
-_NOBODY: Final[Providers] = {}
+_PLAIN: Final = Links()
 
 
 def assemble(wat: bytes) -> bytes:
@@ -106,20 +107,22 @@ class Component:
         for function in self.world.functions():
             self.functions[function.full_name] = Export(function)
         self._reflection: Reflection = reflection
-        self._linkers: dict[tuple[str, ...], int] = {}
+        self._linkers: dict[Any, int] = {}
 
-    def linker(self, providers: Providers = _NOBODY) -> int:
+    def linker(self, links: Links = _PLAIN) -> int:
         """Return the linker: WASI 0.2, the host functions of the providers, a refusal at the call for the rest.
 
-        There is one for each set of provided imports, whose providers stay those of the first time.
+        There is one for each set of provided and denied imports, whose providers stay those of the first time.
         """
-        key = tuple(sorted(providers))
+        key = links.key
         linker = self._linkers.get(key)
         if linker is None:
             linker = c.component_linker_new(self.engine.pointer)
             try:
                 take_error(c.component_linker_add_wasip2(linker))
-                link_imports(linker, self._reflection, providers)
+                if links.http:
+                    take_error(c.component_linker_add_wasi_http(linker))
+                link_imports(linker, self._reflection, links)
             except BaseException:
                 c.component_linker_delete(linker)
                 raise
@@ -243,6 +246,8 @@ class Instance:
             start.instances,
         )
         take_error(c.context_set_wasi(self.context, wasi))
+        if start.http:
+            c.context_set_wasi_http(self.context)
         asking[self.context] = self
         if self.engine.settings.fuel:
             self.refuel()
@@ -350,8 +355,7 @@ def _grant(config: int, start: Start) -> None:
         if not c.wasi_config_preopen_dir(config, host.encode(), guest.encode(), bool(writable)):
             raise UsageError(f"The directory {host!r} cannot be opened; grant one that exists.")
     if start.network:
-        c.wasi_config_inherit_network(config)
-        c.wasi_config_allow_ip_name_lookup(config, True)
+        open_network(config)
 
 
 def _strings(texts: Any, what: str) -> Any:

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from ctypes import addressof, c_void_p
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from labkernel._errors import ComponentError
@@ -21,20 +22,40 @@ from labkernel._host.reflect import Reflection
 from labkernel._host.traps import REFUSED
 from labkernel._wit import Function, Interface
 
-__all__ = ["Providers", "link_imports"]
+__all__ = ["Links", "Providers", "link_imports"]
 
 Providers: TypeAlias = Mapping[str, Provider]
 """Who implements which imports, by their names in the component's world."""
 
+_HTTP: Final = re.compile(r"^wasi:http/(types|outgoing-handler)@0\.2\.\d+$")
 _WASI: Final = re.compile(r"^wasi:(cli|clocks|filesystem|io|random|sockets)/[a-z0-9-]+@0\.2\.\d+$")
 _NO_FINALIZER: Final = capi.FINALIZER(0)
 _names: Final[list[str]] = []
 _numbers: Final = itertools.count(1)
 
 
-def is_wasi(name: str) -> bool:
-    """Whether the engine's own WASI 0.2 answers for this interface."""
-    return _WASI.match(name) is not None
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What a linker holds beside the engine's WASI 0.2.
+
+    `providers` stand in front of it; interfaces whose names begin as one of `denied` are refused at the call;
+    `http` lets the engine answer for outgoing HTTP.
+    """
+
+    providers: Providers = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
+    http: bool = False
+
+    @property
+    def key(self) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+        """What tells linkers of one component apart."""
+        return tuple(sorted(self.providers)), self.denied, self.http
+
+    def is_engines(self, name: str) -> bool:
+        """Whether the engine's own WASI answers for this import."""
+        if name in self.providers or name.startswith(self.denied):
+            return False
+        return _WASI.match(name) is not None or (self.http and _HTTP.match(name) is not None)
 
 
 def _refuse(data: int | None, *_: Any) -> int:
@@ -46,12 +67,12 @@ _REFUSE: Final = capi.FUNC_CALLBACK(_refuse)
 _DROP: Final = capi.DTOR_CALLBACK(lambda *_: 0)
 
 
-def link_imports(linker: int, reflection: Reflection, providers: Providers) -> None:
-    """Define every import that the engine's WASI does not answer, or that a provider answers in its place.
+def link_imports(linker: int, reflection: Reflection, links: Links) -> None:
+    """Define every import that the engine's WASI does not answer, is not to answer, or that a provider answers.
 
     What has no provider is a refusal at the call. Raises `ComponentError`.
     """
-    items = [item for item in reflection.world.imports if item.name in providers or not is_wasi(item.name)]
+    items = [item for item in reflection.world.imports if not links.is_engines(item.name)]
     if not items and not reflection.resources:
         return
     if reflection.sealed:
@@ -66,7 +87,7 @@ def link_imports(linker: int, reflection: Reflection, providers: Providers) -> N
             if not owner:
                 _define_resource(root, name)
         for item in items:
-            provider = providers.get(item.name)
+            provider = links.providers.get(item.name)
             if isinstance(item, Function):
                 _define_function(root, item, provider)
             else:

@@ -14,6 +14,7 @@ from labkernel._host.binary import wat_error
 from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
+from labkernel._host.linking import Links
 from labkernel._host.many import Many
 from labkernel._host.memory import linear_memories
 from labkernel._host.output import Output, Run
@@ -155,7 +156,8 @@ class Service:
 
     def linker(self, component: Component, start: Start) -> int:
         """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
-        return component.linker({name: self._provider(name) for name in start.host})
+        providers = {name: self._provider(name) for name in start.host}
+        return component.linker(Links(providers, start.denied, start.http))
 
     def _provider(self, name: str) -> Provider:
         try:

@@ -20,13 +20,28 @@ def _grants(parser: MagicParser) -> None:
         "--dir", metavar="HOST::GUEST[:rw]", dest="dirs", help="a directory, read-only unless :rw; may be repeated",
         **many,
     )  # fmt: skip
-    parser.add_argument("--clock", metavar="real", help="grant the machine's clocks by name (for --strict)")
     parser.add_argument(
-        "--random", metavar="real", help="grant the machine's randomness by name (for --strict)"
+        "--clock",
+        metavar="real|fixed:T|step:D|deny",
+        help="the machine's clocks by name, one moment (RFC 3339), D later at each reading, or none",
     )
-    parser.add_argument("--net", metavar="HOST:PORT", help="an allowed host (not in this version)", **many)
     parser.add_argument(
-        "--http", metavar="[METHOD:]HOST[:PORT]", help="an allowed request (not in this version)", **many
+        "--random",
+        metavar="real|seed:N|deny",
+        help="the machine's randomness by name, the same bytes each time, or none",
+    )
+    parser.add_argument(
+        "--net",
+        metavar="HOST:PORT",
+        help="a host and port that sockets may reach: tcp:HOST:PORT or udp:HOST:PORT for one protocol, * for any "
+        "port, listen:ADDRESS:PORT to listen; may be repeated",
+        **many,
+    )
+    parser.add_argument(
+        "--http",
+        metavar="[METHOD:]HOST[:PORT]",
+        help="a host that requests may be sent to; may be repeated",
+        **many,
     )
     parser.add_argument(
         "--host", metavar="NAME", help="a %%%%host implementation (not in this version)", **many
