@@ -73,8 +73,10 @@ def make_clock(given: object) -> Clock | None:
     >>> make_clock("step:10ms").text
     'step:10ms'
     """
-    if given is None or given == "" or isinstance(given, Clock):
-        return given or None
+    if isinstance(given, Clock):
+        return given
+    if given in (None, ""):
+        return None
     mode, colon, rest = str(given).partition(":")
     if mode in ("real", "deny") and not colon:
         return Clock(mode)
@@ -91,8 +93,10 @@ def make_random(given: object) -> Random | None:
 
     Raises `CapabilityError`.
     """
-    if given is None or given == "" or isinstance(given, Random):
-        return given or None
+    if isinstance(given, Random):
+        return given
+    if given in (None, ""):
+        return None
     mode, colon, rest = str(given).partition(":")
     if mode in ("real", "deny") and not colon:
         return Random(mode)
