@@ -62,7 +62,7 @@ class Grants:
     """Everything an instance is given. The default gives nothing.
 
     `clock` and `random` are empty where they were not granted by name: real ones all the same, since
-    runtimes need them to start, unless `strict`.
+    runtimes need them to start, unless `strict`. `host` names `%%host` implementations.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -71,6 +71,7 @@ class Grants:
     dirs: tuple[Directory, ...] = ()
     clock: str = ""
     random: str = ""
+    host: tuple[str, ...] = ()
     strict: bool = False
 
     def options(self) -> str:
@@ -86,6 +87,8 @@ class Grants:
             words += ["--dir", folder.text]
         for option, value in (("--clock", self.clock), ("--random", self.random)):
             words += [option, value] if value else []
+        for name in self.host:
+            words += ["--host", name]
         words += ["--strict"] if self.strict else []
         return shlex.join(words)
 
@@ -138,7 +141,6 @@ _LIMITS: Final[dict[str, tuple[str, float, float]]] = {
 _REFUSED_YET: Final = {
     "net": "Sockets are refused at the call; a list of allowed hosts is not in this version.",
     "http": "Outgoing HTTP is refused at the call; a list of allowed hosts is not in this version.",
-    "host": "Host functions written in a cell are not in this version.",
 }
 
 
@@ -228,7 +230,8 @@ def make_grants(given: Mapping[str, Any]) -> Grants:
     """Return grants from the names of `%instantiate`'s options (or Python keywords).
 
     `env` is a mapping, or `K=V` texts; `args` a list; `stdin` text or bytes; `dirs` a list of
-    `HOST::GUEST[:rw]` texts or `Directory`; `clock` and `random` are `"real"` in this version.
+    `HOST::GUEST[:rw]` texts or `Directory`; `host` a list of implementations or their names; `clock` and
+    `random` are `"real"` in this version.
 
     Raises `UnknownCapability` for another name and `CapabilityError` for a value that cannot be granted.
     """
@@ -249,8 +252,15 @@ def make_grants(given: Mapping[str, Any]) -> Grants:
         dirs=tuple(_directory(d) for d in given.get("dirs") or ()),
         clock=_only_real("clock", given.get("clock")),
         random=_only_real("random", given.get("random")),
+        host=_names(given.get("host") or ()),
         strict=bool(given.get("strict")),
     )
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """Return the names of implementations, which may also be given as objects with a name."""
+    each = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    return tuple(dict.fromkeys(e if isinstance(e, str) else str(getattr(e, "name", e)) for e in each))
 
 
 def _only_real(name: str, value: object) -> str:

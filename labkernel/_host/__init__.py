@@ -6,6 +6,7 @@ kernel's side (`Supervisor` and the records) does not import it.
 
 from __future__ import annotations
 
+from labkernel._host.process import OnHost
 from labkernel._host.settings import (
     Called,
     Codegen,
@@ -17,6 +18,7 @@ from labkernel._host.settings import (
     Started,
     Startups,
 )
+from labkernel._host.shield import HostFunctionLate
 from labkernel._host.supervisor import Supervisor
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "ColdRun",
     "EngineSettings",
     "Fired",
+    "HostFunctionLate",
     "Loaded",
+    "OnHost",
     "Start",
     "Started",
     "Startups",

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from ctypes import addressof, c_void_p
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from labkernel._errors import ComponentError
@@ -21,7 +22,7 @@ from labkernel._host.reflect import Reflection
 from labkernel._host.traps import REFUSED
 from labkernel._wit import Function, Interface
 
-__all__ = ["Providers", "link_imports"]
+__all__ = ["Linker", "Providers", "link_imports"]
 
 Providers: TypeAlias = Mapping[str, Provider]
 """Who implements which imports, by their names in the component's world."""
@@ -46,14 +47,24 @@ _REFUSE: Final = capi.FUNC_CALLBACK(_refuse)
 _DROP: Final = capi.DTOR_CALLBACK(lambda *_: 0)
 
 
-def link_imports(linker: int, reflection: Reflection, providers: Providers) -> None:
+@dataclass(frozen=True, slots=True)
+class Linker:
+    """The engine's linker, and its numbers for the resources of providers, by interface and name."""
+
+    pointer: int
+    host_types: Mapping[tuple[str, str], int]
+
+
+def link_imports(linker: int, reflection: Reflection, providers: Providers) -> dict[tuple[str, str], int]:
     """Define every import that the engine's WASI does not answer, or that a provider answers in its place.
 
-    What has no provider is a refusal at the call. Raises `ComponentError`.
+    What has no provider is a refusal at the call. Returns the numbers of the providers' resources.
+    Raises `ComponentError`.
     """
+    host_types: dict[tuple[str, str], int] = {}
     items = [item for item in reflection.world.imports if item.name in providers or not is_wasi(item.name)]
     if not items and not reflection.resources:
-        return
+        return host_types
     if reflection.sealed:
         raise ComponentError(
             f"The import {reflection.sealed[0]!r} is a module or component, expected functions and types. "
@@ -70,15 +81,20 @@ def link_imports(linker: int, reflection: Reflection, providers: Providers) -> N
             if isinstance(item, Function):
                 _define_function(root, item, provider)
             else:
-                _define_interface(root, item, reflection, provider)
+                _define_interface(root, item, reflection, provider, host_types)
     except EngineFailure as failure:
         raise ComponentError(f"The imports cannot be linked: {failure.text}") from None
     finally:
         c.component_linker_instance_delete(root)
+    return host_types
 
 
 def _define_interface(
-    root: int, interface: Interface, reflection: Reflection, provider: Provider | None
+    root: int,
+    interface: Interface,
+    reflection: Reflection,
+    provider: Provider | None,
+    host_types: dict[tuple[str, str], int],
 ) -> None:
     """Define functions, and the resources that are the interface's own: those it uses are defined elsewhere."""
     inner = c_void_p()
@@ -89,8 +105,11 @@ def _define_interface(
         for function in interface.functions:
             _define_function(inner.value, function, provider)
         for owner, name in reflection.resources:
-            if owner == interface.name:
+            if owner == interface.name and provider is None:
                 _define_resource(inner.value, name)
+            elif owner == interface.name and provider is not None:
+                drop = provider(f"[resource-drop]{name}")
+                host_types[owner, name] = callbacks.define_resource(inner.value, owner, name, drop)
     finally:
         c.component_linker_instance_delete(inner.value)
 

@@ -6,30 +6,50 @@ It knows the interfaces of WASI 0.2 and what the engine does with each; it start
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from labkernel._capability import Budgets, Grants, Standing, Supplies
 from labkernel._errors import CapabilityDenied, ComponentError
 from labkernel._host import Start
+from labkernel._sandbox.answering import HostCalls
+from labkernel._sandbox.contract import Slot, class_name, slots_of
+from labkernel._sandbox.implementation import HostImplementation, import_of
 from labkernel._wit import Function, Interface, World
 
-__all__ = ["refuse_other_wasi", "refuse_ungranted", "standings", "start_of", "wasmtime_line"]
+__all__ = [
+    "HostCalls",
+    "HostImplementation",
+    "Slot",
+    "class_name",
+    "import_of",
+    "refuse_other_wasi",
+    "refuse_ungranted",
+    "slots_of",
+    "standings",
+    "start_of",
+    "wasmtime_line",
+]
 
 #: What to tell when an import that nobody stands behind is called, by the start of its name.
 HOW_TO_GRANT: Final = (
     ("wasi:http/", "Outgoing HTTP is not granted, and this version has no option that grants it."),
     ("wasi:sockets/", "Sockets are not granted, and this version has no option that grants them."),
     ("wasi:", "The lab has no such interface; build the component for WASI 0.2."),
-    ("", "Nothing stands behind it: only what the lab implements can be called."),
+    ("", "Nothing stands behind it: implement it in a %%host cell and grant that with --host NAME."),
 )
 _NO_SUPPLIES: Final = Supplies()
+_NOBODY: Final[Mapping[str, str]] = {}
 _SOCKETS: Final = "refused at the call: no network is granted"
 
 
-def start_of(grants: Grants, budgets: Budgets, supplies: Supplies = _NO_SUPPLIES) -> Start:
+def start_of(
+    grants: Grants, budgets: Budgets, supplies: Supplies = _NO_SUPPLIES, *, notebook: Iterable[str] = ()
+) -> Start:
     """Return how the host process is to start an instance with these grants and budgets.
 
-    A variable that is both granted and supplied has the supplied value.
+    A variable that is both granted and supplied has the supplied value; `notebook` names the imports that a
+    `%%host` cell stands behind.
     """
     supplied = {name for name, _ in supplies.env}
     return Start(
@@ -47,20 +67,26 @@ def start_of(grants: Grants, budgets: Budgets, supplies: Supplies = _NO_SUPPLIES
         fuel=budgets.fuel,
         timeout_s=budgets.timeout_s,
         hints=HOW_TO_GRANT,
+        notebook=tuple(notebook),
     )
 
 
-def standings(world: World, grants: Grants) -> list[Standing]:
-    """Say of each import of a component what stands behind it under these grants."""
-    return [_standing(item, grants) for item in world.imports]
+def standings(world: World, grants: Grants, behind: Mapping[str, str] = _NOBODY) -> list[Standing]:
+    """Say of each import of a component what stands behind it under these grants.
+
+    `behind` maps imports to the `%%host` implementations that were granted for them.
+    """
+    return [_standing(item, grants, behind) for item in world.imports]
 
 
-def _standing(item: Function | Interface, grants: Grants) -> Standing:
+def _standing(item: Function | Interface, grants: Grants, behind: Mapping[str, str]) -> Standing:
     name = item.name
+    if name in behind:
+        return Standing(name, "granted", f"granted by the notebook's {behind[name]}")
     if isinstance(item, Interface) and not item.functions:
         return Standing(name, "types", "types only: nothing can be called")
     if not name.startswith("wasi:"):
-        return Standing(name, "refused", "traps at the call", "nothing implements it")
+        return Standing(name, "refused", "traps at the call", "--host NAME, once a %%host cell implements it")
     interface = name.partition("@")[0].removeprefix("wasi:")
     version = name.partition("@")[2]
     if version and not version.startswith("0.2."):
@@ -124,7 +150,7 @@ def _count(n: int, what: str) -> str:
     return f"{n or 'no'} {what}{'' if n == 1 else 's'}"
 
 
-def refuse_ungranted(world: World, grants: Grants) -> None:
+def refuse_ungranted(world: World, grants: Grants, behind: Mapping[str, str] = _NOBODY) -> None:
     """Under `--strict`, refuse every import that was not granted by name.
 
     Types, captured output and plumbing (`wasi:io`, `wasi:cli/exit`) give no access and need no grant.
@@ -133,7 +159,7 @@ def refuse_ungranted(world: World, grants: Grants) -> None:
     """
     if not grants.strict:
         return
-    missing = [s for s in standings(world, grants) if s.state not in ("granted", "types", "captured")]
+    missing = [s for s in standings(world, grants, behind) if s.state not in ("granted", "types", "captured")]
     missing = [s for s in missing if not s.import_name.startswith(("wasi:io/", "wasi:cli/exit"))]
     missing = [s for s in missing if not s.import_name.startswith("wasi:cli/terminal")]
     if missing:
