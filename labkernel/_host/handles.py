@@ -90,10 +90,10 @@ class Handles:
         """
         lent, self._lent = self._lent, []
         for address, is_own in lent:
-            if failed or not is_own:
-                c_error = c.component_resource_any_drop(self._context, address)
-                if c_error:
-                    c.error_delete(c_error)
+            if not is_own:
+                unheard = c.component_resource_any_drop(self._context, address)
+                if unheard:
+                    c.error_delete(unheard)
             c.component_resource_any_delete(address)
         moved, self._moved = self._moved, []
         for number in moved if not failed else ():

@@ -30,7 +30,8 @@ Providers: TypeAlias = Mapping[str, Provider]
 _WASI: Final = re.compile(r"^wasi:(cli|clocks|filesystem|io|random|sockets)/[a-z0-9-]+@0\.2\.\d+$")
 _NO_FINALIZER: Final = capi.FINALIZER(0)
 _names: Final[list[str]] = []
-_numbers: Final = itertools.count(1)
+_numbers: Final = itertools.count(1 << 31)
+"""Types of refused resources, apart from those of providers."""
 
 
 def is_wasi(name: str) -> bool:

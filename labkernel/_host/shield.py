@@ -20,6 +20,8 @@ __all__ = ["HostFunctionLate", "Shield"]
 Answer = TypeVar("Answer")
 _LATE_S: Final = 0.05
 """How much longer a function may run than its guest's time: the guest is to be stopped first."""
+_AGAIN_S: Final = 0.5
+"""How soon it is told again, if it has not ended."""
 
 
 class HostFunctionLate(BaseException):
@@ -79,6 +81,8 @@ class Shield:
         with self._alarm(left_s):
             try:
                 self.is_open = True
+                if self.hit:
+                    raise KeyboardInterrupt  # it came just before, and is the function's all the same
                 return run()
             finally:
                 self.is_open = False
@@ -91,7 +95,10 @@ class Shield:
             yield
             return
         signal.signal(signal.SIGALRM, self._ring)
-        began, (left, interval) = time.monotonic(), signal.setitimer(signal.ITIMER_REAL, left_s + _LATE_S)
+        began, (left, interval) = (
+            time.monotonic(),
+            signal.setitimer(signal.ITIMER_REAL, left_s + _LATE_S, _AGAIN_S),
+        )
         try:
             yield
         finally:

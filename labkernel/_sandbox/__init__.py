@@ -185,6 +185,8 @@ def wasmtime_line(grants: Grants, budgets: Budgets, *, component: str, call: str
         words += ["--dir", f"{folder.host}::{folder.guest}"]
         if not folder.writable:
             notes.append(f"wasmtime run makes {folder.guest} writable; here it is read-only")
+    if grants.host:
+        notes.append(f"wasmtime run has nothing behind the imports of --host {', '.join(grants.host)}")
     words += ["-W", f"timeout={budgets.timeout_s:g}s", "-W", f"max-memory-size={budgets.memory_bytes}"]
     if budgets.fuel:
         words += ["-W", f"fuel={budgets.fuel}"]

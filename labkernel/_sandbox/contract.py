@@ -155,8 +155,10 @@ def _misfit(slot: Slot, made: Callable[..., Any]) -> str:
     takes_more = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in params)
     needed = [p.name for p in given if p.default is p.empty]
     needed += [p.name for p in params if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    names = [p.name for p in given[: len(wanted)]]
-    same = all(_bare(a) == _bare(b) for a, b in zip(names, wanted, strict=False))
+    named = [
+        (p.name, name) for p, name in zip(given, wanted, strict=False) if p.kind is not p.POSITIONAL_ONLY
+    ]
+    same = all(_bare(a) == _bare(b) for a, b in named)
     if len(needed) <= len(wanted) and (len(given) >= len(wanted) or takes_more) and same:
         return ""
     return f"{slot.title} takes ({', '.join(p.name for p in given)}), expected ({', '.join(wanted)})"
