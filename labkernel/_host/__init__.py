@@ -7,6 +7,7 @@ kernel's side (`Supervisor` and the records) does not import it.
 from __future__ import annotations
 
 from labkernel._host.guests import Guests
+from labkernel._host.process import OnHost
 from labkernel._host.settings import (
     Called,
     Codegen,
@@ -18,6 +19,7 @@ from labkernel._host.settings import (
     Started,
     Startups,
 )
+from labkernel._host.shield import HostFunctionLate
 from labkernel._host.supervisor import Supervisor
 from labkernel._host.wall import Wall
 
@@ -28,7 +30,9 @@ __all__ = [
     "EngineSettings",
     "Fired",
     "Guests",
+    "HostFunctionLate",
     "Loaded",
+    "OnHost",
     "Start",
     "Started",
     "Startups",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from labkernel._capability import Grants
 from labkernel._errors import CapabilityDenied, ComponentError
 from labkernel._sandbox.standing import standings
 from labkernel._wit import World
 
 __all__ = ["refuse_other_wasi", "refuse_ungranted"]
+
+_NOBODY: Final[Mapping[str, str]] = {}
 
 
 def refuse_other_wasi(world: World) -> None:
@@ -28,7 +33,7 @@ def _is_wasi_02(name: str) -> bool:
     return not version or version.startswith("0.2.")
 
 
-def refuse_ungranted(world: World, grants: Grants) -> None:
+def refuse_ungranted(world: World, grants: Grants, behind: Mapping[str, str] = _NOBODY) -> None:
     """Under `--strict`, refuse every import that was not granted by name.
 
     Types, captured output and plumbing (`wasi:io`, `wasi:cli/exit`) give no access and need no grant.
@@ -37,9 +42,8 @@ def refuse_ungranted(world: World, grants: Grants) -> None:
     """
     if not grants.strict:
         return
-    missing = [
-        s for s in standings(world, grants) if s.state not in ("granted", "virtual", "types", "captured")
-    ]
+    found = standings(world, grants, behind)
+    missing = [s for s in found if s.state not in ("granted", "virtual", "types", "captured")]
     missing = [s for s in missing if not s.import_name.startswith(("wasi:io/", "wasi:cli/exit"))]
     missing = [s for s in missing if not s.import_name.startswith("wasi:cli/terminal")]
     if missing:
