@@ -1,4 +1,4 @@
-"""What a request hears besides its answer: output and progress on the way, or that its process is gone."""
+"""What a request hears besides its answer: output, progress and chunks on the way, or that its process is gone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from labkernel._host.process import ProcessDied
 from labkernel._host.protocol import ProtocolError
 from labkernel._host.traps import seconds_text
 
-__all__ = ["Heard", "OnOutput", "OnProgress", "crashed"]
+__all__ = ["Heard", "OnChunk", "OnOutput", "OnProgress", "crashed"]
 
 OnOutput: TypeAlias = Callable[[str, str], None]
 OnProgress: TypeAlias = Callable[[int, int], None]
+OnChunk: TypeAlias = Callable[[list[Any]], None]
 _STREAMS: Final = ("stdout", "stderr")
 _MOST_OUTPUT: Final = 1 << 28
 
@@ -22,9 +23,12 @@ _MOST_OUTPUT: Final = 1 << 28
 class Heard:
     """Takes the frames of a request that come before its answer, and hands them to the caller's callbacks."""
 
-    def __init__(self, on_output: OnOutput | None, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self, on_output: OnOutput | None, on_progress: OnProgress | None, on_chunk: OnChunk | None = None
+    ) -> None:
         self._on_output = on_output
         self._on_progress = on_progress
+        self._on_chunk = on_chunk
         self._pieces: list[str] = []
         self._left = _MOST_OUTPUT
 
@@ -46,6 +50,8 @@ class Heard:
             case [protocol.PROGRESS, _, int(done), int(total)]:
                 if self._on_progress is not None:
                     self._on_progress(done, total)
+            case [protocol.CHUNK, _, list(data)] if self._on_chunk is not None:
+                self._on_chunk(data)
             case _:
                 raise ProtocolError(f"a frame of kind {frame[0]} is not expected here")
 

@@ -84,6 +84,20 @@ class Output:
                 self._drain(run, everything=True)
                 run.flush(due=True)
 
+    def settle(self, run: Run) -> bool:
+        """Take in what one event of many has written, and return whether that was more than it may.
+
+        The next event may write as much again.
+        """
+        if not (run.is_used or self._held or self._poll.poll(0)):
+            return False
+        with self._lock:
+            if self._run is run:
+                self._drain(run, everything=True)
+                run.flush(final=False)
+            was_cut, run.cut, run.left = run.cut, False, run.limit
+        return was_cut
+
     def leave(self, run: Run) -> None:
         """Give nothing more to `run`, without sending anything."""
         with self._lock:

@@ -123,8 +123,8 @@ class Process:
     ) -> Any:
         """Exchange frames until the request is answered, and return its value.
 
-        Frames in between go to `on_frame`, a guest's calls into the notebook to `on_host`; progress renews the
-        request's patience. Raises the host's `LabError`, and `ProcessDied` once the process is gone, also when
+        Frames in between go to `on_frame`, a guest's calls into the notebook to `on_host`; progress and chunks
+        renew the request's patience. Raises the host's `LabError`, and `ProcessDied` once the process is gone, also when
         it had to be killed.
         """
         self._write(exchange)
@@ -142,7 +142,7 @@ class Process:
             if frame[0] == protocol.HOST_CALL:
                 self._answer(exchange, shield, frame, on_host)
                 continue
-            if frame[0] == protocol.PROGRESS and not exchange.stopping:
+            if frame[0] in (protocol.PROGRESS, protocol.CHUNK) and not exchange.stopping:
                 exchange.give_up = time.monotonic() + exchange.patience_s
             try:
                 on_frame(frame)

@@ -15,6 +15,7 @@ from labkernel import _errors
 from labkernel._errors import Diagnostic, LabError
 
 __all__ = [
+    "CHUNK",
     "ERROR",
     "HELLO",
     "HOST_ANSWER",
@@ -49,8 +50,10 @@ HOST_CALL: Final = 6
 """Host -> kernel: `[HOST_CALL, id, function, arguments, seconds left]`: a guest calls back into the notebook."""
 HOST_ANSWER: Final = 7
 """Kernel -> host: `[HOST_ANSWER, id, is_ok, value]`; where it is not, the value is `[what was raised, traceback]`."""
+CHUNK: Final = 8
+"""Host -> kernel: `[CHUNK, id, data]`: a part of a long request's result; renews its patience as progress does."""
 
-KINDS: Final = frozenset(range(8))
+KINDS: Final = frozenset(range(9))
 MAX_FRAME: Final = 256 << 20
 _MAX_ITEMS: Final = 8_000_000
 _LENGTH: Final = struct.Struct(">I")

@@ -249,11 +249,20 @@ class Service:
 
     # ---------------------------------------------------------------------------------------------- output
 
-    def begin(self, job: Job, start: Start) -> Run:
-        """Let what guests print from now on belong to this job."""
+    def begin(self, job: Job, start: Start, *, most: int | None = None) -> Run:
+        """Let what guests print from now on belong to this job, and send at most so many characters of it."""
+        left = [most]
+
+        def send(stream: int, text: str) -> None:
+            if left[0] is not None:
+                text = text[: left[0]]
+                left[0] -= len(text)
+            if text:
+                self.link.send(job, [protocol.OUTPUT, job.id, stream, text])
+
         run = Run(
             start.output_bytes,
-            lambda stream, text: self.link.send(job, [protocol.OUTPUT, job.id, stream, text]),
+            send,
             lambda: job.stop(OUTPUT_CAP),
         )
         job.output = run

@@ -47,6 +47,8 @@ class Shield:
 
     def __enter__(self) -> Shield:
         self.hit = False
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._read, 4096)
         if threading.current_thread() is threading.main_thread():
             old = signal.getsignal(signal.SIGINT)
             if callable(old):
@@ -58,6 +60,10 @@ class Shield:
         if self.is_open:
             self._old(number, frame)
             return
+        self.strike()
+
+    def strike(self) -> None:
+        """Do as if an interrupt had come while none is let through; from any thread."""
         self.hit = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"\0")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from labkernel._errors import BudgetExceeded, GuestCrashed, LabError, UsageError, ValueDoesNotFit
 from labkernel._host import protocol
-from labkernel._host.heard import Heard, OnOutput, OnProgress, crashed
+from labkernel._host.heard import Heard, OnChunk, OnOutput, OnProgress, crashed
 from labkernel._host.process import Exchange, OnHost, Process, ProcessDied
 from labkernel._host.protocol import ProtocolError
 from labkernel._host.settings import (
@@ -151,13 +151,13 @@ class Supervisor:
     def _request(
         self, operation: str, arguments: list[Any], *, patience_s: float, generation: int | None = None,
         on_output: OnOutput | None = None, on_progress: OnProgress | None = None, on_host: OnHost | None = None,
-        kill_to_stop: bool = False,
+        on_chunk: OnChunk | None = None, kill_to_stop: bool = False,
     ) -> Any:  # fmt: skip
         """Send one request and return its answer, with the guest's output on the way.
 
         Raises `GuestCrashed` when the process was lost, `KeyboardInterrupt` when the user stopped it.
         """
-        heard = Heard(on_output, on_progress)
+        heard = Heard(on_output, on_progress, on_chunk)
         with self._exclusive(), self._shield as shield:
             exchange = None
             value: Any = None
@@ -191,6 +191,27 @@ class Supervisor:
             return process.start(protocol.REQUEST, operation, arguments, patience_s=patience_s)
         except (TypeError, ValueError, OverflowError) as problem:
             raise ValueDoesNotFit("$", arguments, "what can be sent to a guest", why=str(problem)) from None
+
+    def stream(
+        self, operation: str, arguments: list[Any], *, patience_s: float, generation: int,
+        on_chunk: OnChunk | None = None, on_output: OnOutput | None = None,
+    ) -> Any:  # fmt: skip
+        """Do a long request whose results come in chunks; each chunk renews its patience.
+
+        `on_chunk` is called in the thread that asked. Raises like `call`.
+        """
+        return self._request(
+            operation, arguments, patience_s=patience_s + _SLACK_S, generation=generation,
+            on_output=on_output, on_chunk=on_chunk,
+        )  # fmt: skip
+
+    def interrupt(self) -> None:
+        """Stop the request under way, from another thread than the one that waits for it, if there is one.
+
+        That thread gets what came until then, and a `KeyboardInterrupt`.
+        """
+        if self._holder:
+            self._shield.strike()
 
     def _undo(self, operation: str, value: Any) -> None:
         """Drop an instance that was started just as the user interrupted."""

@@ -118,6 +118,16 @@ class Job:
             self._stop(why)
             self._watch.nudge(time.monotonic() + GRACE_S)
 
+    def resume(self) -> bool:
+        """Go on after a guest that went over its own budget; return whether the job may.
+
+        Only a budget of one event can be got over: an interrupt is meant for the whole job.
+        """
+        with self._watch.lock:
+            if self.stopped in (TIMEOUT, OUTPUT_CAP) and not self.abandoned:
+                self.stopped, self.stopped_at = "", inf
+            return not self.stopped
+
     def _stop(self, why: str) -> None:
         if self.stopped or self.ended:
             return
