@@ -37,6 +37,8 @@ FENCES: dict[str, set[str]] = {
     "IPython": {"_magics"},
     "subprocess": {"_toolchains", "_toolbox", "_host", "_baselines", "_cli"},
     "nbclient": {"_cli"},
+    "hdrh": {"_fire"},
+    "pandas": {"_fire"},
     "multiprocessing": set(),
     "pickle": set(),
 }

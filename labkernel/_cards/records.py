@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import singledispatch
 from typing import Any
 
 from labkernel._cards.build import build_card, wit_card
 from labkernel._cards.instance import Standing, instance_card
+from labkernel._cards.load import load_facts, load_sections
 from labkernel._cards.model import Card, Fact, Tabular
 from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.tools import ToolLine, deps_card, doctor_card
 from labkernel._events import call_text, sample
-from labkernel._fire import Answer, Run, call_of
+from labkernel._fire import Answer, Run
 from labkernel._lab import Build, Instance
 from labkernel._registry import DepsRecord
 from labkernel._sandbox import HostImplementation
@@ -210,29 +212,60 @@ def _(record: Answer) -> Card:
 
 @card_of.register
 def _(record: Run) -> Card:
+    waves = record.first_waves(10)
+    answered = [m.event for m in itertools.islice(record.timeline, 1000) if not m.outcome][: len(waves)]
     calls = [
-        CallLine(_cut(call_of(record.function, event)), _cut(text), ns, text.startswith("err"))
-        for event, text, ns in zip(record.events[:10], record.waves[:10], record.ns[:10], strict=False)
+        CallLine(_cut(record.call(event)), _cut(text), ns, text.startswith("err"))
+        for event, text, ns in zip(answered or range(len(waves)), waves, record.ns, strict=False)
     ]
-    notes = []
-    if record.error is not None:
-        notes.append(f"ended by event {len(record) + 1}: {record.error}")
-        notes.append(f"that event: %fire {record.target.name} {_cut(record.failing_event, 2000)}")
+    sections = load_sections(record)
     return run_card(
         target=record.target.name,
         fired=len(record),
-        asked=record.asked,
+        asked=record.asked or 0,
         calls=calls,
         function=record.function.text,
         seed=record.seed,
         policy=record.target.policy,
         results=record.counts,
-        errors={type(record.error).__name__: 1} if record.error is not None else {},
-        latency=record.samples if len(record) else None,
-        path=record.target.path,
+        errors=_errors(record),
+        latency=record.samples if len(record) and not sections else None,
+        path=record.timed,
         stdout=_first_lines(record.output),
-        notes=notes,
+        notes=_run_notes(record),
         warnings=record.warnings,
-        next_line=f"%timings {record.target.name} --latency",
-        next_why="plots the distribution of calls",
+        more=load_facts(record),
+        sections=sections,
+        next_line="%timings --timeline" if sections else f"%timings {record.target.name} --latency",
+        next_why="plots each event as queued, cold start, executing"
+        if sections
+        else "plots the distribution of calls",
     )
+
+
+def _errors(run: Run) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for kind in run.errors:
+        found[kind.name] = found.get(kind.name, 0) + kind.count
+    if run.error is not None and not found:
+        found[type(run.error).__name__] = 1
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _run_notes(run: Run) -> list[str]:
+    notes = []
+    if run.error is not None and run.failing_event:
+        number = run.errors[0].index if run.errors else len(run)
+        notes.append(f"ended by event {number + 1}: {run.error}")
+        notes.append(f"that event: %fire {run.target.name} {_cut(run.failing_event, 2000)}")
+    elif run.error is not None:
+        notes.append(f"ended: {run.error}")
+    else:
+        notes += [
+            f"{kind.name}, first at event {kind.index + 1}: {_cut(kind.message, 200)} "
+            f"(%fire {run.target.name} {_cut(run.call(kind.index), 500)})"
+            for kind in sorted(run.errors, key=lambda kind: -kind.count)[:5]
+        ]
+    if run.is_load and run.why:
+        notes.append(f"timed {run.timed}: {run.why}")
+    return notes

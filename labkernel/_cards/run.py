@@ -93,12 +93,15 @@ def run_card(
     stderr: str = "",
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    more: Sequence[Fact] = (),
+    sections: Sequence[Section] = (),
     next_line: str = "",
     next_why: str = "",
 ) -> Card:
     """Return the card of a run: how many of those `asked` for answered, with what, how fast, the first calls.
 
-    `results` counts answers by kind (`ok`, `err(unsupported)`), `errors` counts failures by the error's name.
+    `results` counts answers by kind (`ok`, `err(unsupported)`), `errors` counts failures by the error's name;
+    `more` facts and `sections` are of the kind of run.
     """
     failed = sum((errors or {}).values())
     asked = max(asked, fired)
@@ -118,21 +121,23 @@ def run_card(
         *([Fact("policy", policy)] if policy else []),
         *([Fact("results", next(iter(results)) or "no result")] if results and len(results) == 1 else []),
         *([Fact("errors", _counts(errors))] if errors else []),
+        *more,
     ]
-    sections: list[Section] = [_results(results)] if results and len(results) > 1 else []
+    parts: list[Section] = [_results(results)] if results and len(results) > 1 else []
+    parts += sections
     if latency is not None and len(latency):
-        sections.append(_latency(latency, harness, path))
+        parts.append(_latency(latency, harness, path))
     if calls:
-        sections.append(_calls(calls, fired))
-    sections += [*_output("stdout", stdout), *_output("stderr", stderr)]
+        parts.append(_calls(calls, fired))
+    parts += [*_output("stdout", stdout), *_output("stderr", stderr)]
     if notes:
-        sections.append(Listing("Notes", tuple(notes)))
+        parts.append(Listing("Notes", tuple(notes)))
     return Card(
         title=target,
         kind="Run",
         badges=tuple(badges),
         facts=tuple(facts),
-        sections=tuple(sections),
+        sections=tuple(parts),
         warnings=tuple(warnings),
         next_line=next_line,
         next_why=next_why,

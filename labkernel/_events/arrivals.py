@@ -82,7 +82,8 @@ class Arrivals:
         """Return the arrivals that `to_data` gave this data for."""
         times = array("Q")
         times.frombytes(data[6])
-        return cls(*data[:6], times)
+        kind, rate, burst, every_s, speed, source = data[:6]
+        return cls(kind, rate, burst, every_s, speed, source, times)
 
 
 def _poisson(rate: float, seed: int) -> Iterator[int]:

@@ -7,6 +7,8 @@ kernel's side (`Supervisor` and the records) does not import it.
 from __future__ import annotations
 
 from labkernel._host.guests import Guests
+from labkernel._host.loading import Ready, clock_ns, go, make_ready
+from labkernel._host.order import COLUMNS, Chunk, Order
 from labkernel._host.process import OnHost
 from labkernel._host.settings import (
     Called,
@@ -24,7 +26,9 @@ from labkernel._host.supervisor import Supervisor
 from labkernel._host.wall import Wall
 
 __all__ = [
+    "COLUMNS",
     "Called",
+    "Chunk",
     "Codegen",
     "ColdRun",
     "EngineSettings",
@@ -33,9 +37,14 @@ __all__ = [
     "HostFunctionLate",
     "Loaded",
     "OnHost",
+    "Order",
+    "Ready",
     "Start",
     "Started",
     "Startups",
     "Supervisor",
     "Wall",
+    "clock_ns",
+    "go",
+    "make_ready",
 ]

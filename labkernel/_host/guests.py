@@ -43,6 +43,14 @@ class Guests(Supervisor):
         """The numbers of all host processes of now."""
         return [each.pid for each in (*self._homes.values(), self) if each.pid is not None]
 
+    def host_of(self, start: Start) -> Supervisor:
+        """Return the supervisor that starts instances with these grants: this one, or one behind their own wall."""
+        return self._home(start) or self
+
+    def another(self, name: str) -> Guests:
+        """Return another supervisor of the same kind, for guests that are to run at the same time as these."""
+        return Guests(**{**self._how, "name": name})
+
     def _home(self, start: Start) -> Supervisor | None:
         """Return the supervisor for a start, or `None` where this one will do."""
         dirs = [d for d in start.dirs if "\0" not in d[0] and not self.wall.holds(d[0], writable=d[2])]

@@ -95,7 +95,7 @@ class Output:
             if self._run is run:
                 self._drain(run, everything=True)
                 run.flush(final=False)
-            was_cut, run.cut, run.left = run.cut, False, run.limit
+            was_cut, run.cut, run.left, run.tail = run.cut, False, run.limit, ""
         return was_cut
 
     def leave(self, run: Run) -> None:

@@ -124,8 +124,8 @@ class Process:
         """Exchange frames until the request is answered, and return its value.
 
         Frames in between go to `on_frame`, a guest's calls into the notebook to `on_host`; progress and chunks
-        renew the request's patience. Raises the host's `LabError`, and `ProcessDied` once the process is gone, also when
-        it had to be killed.
+        renew the request's patience. Raises the host's `LabError`, and `ProcessDied` once the process is gone,
+        also when it had to be killed.
         """
         self._write(exchange)
         while True:

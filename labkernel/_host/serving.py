@@ -15,6 +15,7 @@ from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.linking import Linker, Links
+from labkernel._host.load import Loads
 from labkernel._host.many import Many
 from labkernel._host.memory import linear_memories
 from labkernel._host.notebook import Notebook
@@ -65,6 +66,8 @@ class Service:
         }  # fmt: skip
         many = Many(self)
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
+        loads = Loads(self)
+        self._operations |= {"load-ready": loads.ready, "load-go": loads.go, "load-forget": loads.forget}
 
     def serve(self, job: Job, operation: str, arguments: list[Any]) -> Any:
         """Do one request and return the value of its reply."""
@@ -295,19 +298,20 @@ class Service:
             yield
         except LabError as error:
             if not instance.store:
-                self._remember(number, f"its last call failed ({str(error).split('. ')[0]}).")
+                self.remember(number, f"its last call failed ({str(error).split('. ')[0]}).")
             raise
         except Abandoned:
-            self._remember(number, "its last call never came back from a host call.")
+            self.remember(number, "its last call never came back from a host call.")
             raise
 
     def abandoned(self, job: Job) -> None:
         """Mark the instance of an abandoned job as finished; its own thread closes its store, if ever."""
         for number, instance in list(self._instances.items()):
             if instance is job.instance:
-                self._remember(number, "its last call never came back from a host call.")
+                self.remember(number, "its last call never came back from a host call.")
 
-    def _remember(self, number: int, why: str) -> None:
+    def remember(self, number: int, why: str) -> None:
+        """Mark an instance as finished, with the reason that a later call is told."""
         self._instances.pop(number, None)
         self._finished[number] = why
         while len(self._finished) > _FINISHED:

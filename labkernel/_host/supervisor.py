@@ -194,7 +194,7 @@ class Supervisor:
 
     def stream(
         self, operation: str, arguments: list[Any], *, patience_s: float, generation: int,
-        on_chunk: OnChunk | None = None, on_output: OnOutput | None = None,
+        on_chunk: OnChunk | None = None, on_output: OnOutput | None = None, on_host: OnHost | None = None,
     ) -> Any:  # fmt: skip
         """Do a long request whose results come in chunks; each chunk renews its patience.
 
@@ -202,7 +202,7 @@ class Supervisor:
         """
         return self._request(
             operation, arguments, patience_s=patience_s + _SLACK_S, generation=generation,
-            on_output=on_output, on_chunk=on_chunk,
+            on_output=on_output, on_chunk=on_chunk, on_host=on_host,
         )  # fmt: skip
 
     def interrupt(self) -> None:

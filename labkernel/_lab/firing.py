@@ -1,35 +1,63 @@
-"""Firing at an instance of the lab: one event, or many. `Lab.fire` and `Instance.run` come through here."""
+"""Firing at an instance of the lab: one event, or many by a plan. `Lab.fire` and `Instance.run` come here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
+from labkernel._events import events as make_events
 from labkernel._events import sample
-from labkernel._fire import Answer, Run
+from labkernel._fire import (
+    Answer,
+    Cycle,
+    Facts,
+    Live,
+    LoadFacts,
+    Outcome,
+    Plan,
+    Run,
+    Target,
+    carry_out,
+    cautions,
+    choose_path,
+)
+from labkernel._host import Guests, Start, Started, Supervisor
 from labkernel._lab.instance import Instance
+from labkernel._timing import format_count, this_machine
+from labkernel._values import wave
+from labkernel._wit import Function
 
 if TYPE_CHECKING:
     from labkernel._lab.lab import Lab
 
 __all__ = ["Firing"]
 
+POOL: Final = 10_000
+"""Different generated events that a run is made of; a longer one goes through them again."""
+OnLive = Callable[[Live], None]
+
 
 class Firing:
-    """Fires events at a lab's instances, and tells the lab of the last run."""
+    """Fires events at a lab's instances, and tells the lab of the last run.
+
+    `extra` are host processes beside the guests' own, started when a run is spread over several.
+    """
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        self.extra: list[Guests] = []
 
     def fire(
         self, instance: Instance, call: str | None, *, function: str | None, args: Sequence[Any] | None,
-        n: int | None, seed: int, on_progress: Callable[[int, int], None] | None,
+        seed: int, plan: Plan | None, on_live: OnLive | None = None,
     ) -> Answer | Run:  # fmt: skip
-        """Fire one event, or `n`; see `Lab.fire`."""
-        if n is not None:
-            run = self.many(instance, call or function, n=n, seed=seed, args=args, on_progress=on_progress)
-            self._lab.last_run = run
-            return run
+        """Fire one event, or many by a plan; see `Lab.fire`."""
+        if plan is not None:
+            return self._many(instance, call or function, args, plan, on_live)
         is_name = call is not None and call.strip() in _names(instance)
         if call and args is None and not is_name:
             return instance.call_text(call)
@@ -38,18 +66,143 @@ class Firing:
             return instance.call(chosen, args)
         return instance.call_normal(chosen, sample(chosen, seed=seed))
 
-    def many(
-        self, instance: Instance, call: str | None, *, n: int, seed: int, args: Sequence[Any] | None,
-        on_progress: Callable[[int, int], None] | None,
+    def _many(
+        self, instance: Instance, call: str | None, args: Sequence[Any] | None, plan: Plan, on_live: OnLive | None
     ) -> Run:  # fmt: skip
-        """Fire `n` events: generated ones, or the same one where a call or arguments are given."""
+        """Fire generated events, or one again and again where a call or arguments are given."""
         if args is not None or (call and call.strip() not in _names(instance)):
-            answer_function, normal = instance.parsed(call, args)
-            events: list[list[Any]] | None = [normal] * n
-            return instance.run(answer_function, n=n, events=events, on_progress=on_progress)
+            function, normal = instance.parsed(call, args)
+            return self.run(instance, function, plan, events=[normal], on_live=on_live)
         function = self._lab.function(instance, call.strip() if call else None)
-        return instance.run(function, n=n, seed=seed, on_progress=on_progress)
+        return self.run(instance, function, plan, on_live=on_live)
+
+    def run(
+        self, instance: Instance, function: Function, plan: Plan, *, events: Iterable[list[Any]] | None = None,
+        on_live: OnLive | None = None,
+    ) -> Run:  # fmt: skip
+        """Fire by a plan: events given in normal form, again from the first where there are too few, or generated.
+
+        The run becomes the lab's last one, also when it was interrupted. Raises what starting instances raises,
+        before anything is fired.
+        """
+        notes = instance.prepare()
+        pool = self._pool(function, plan, events)
+        path, why = choose_path(plan, Facts())
+        start = instance.how_to_start()
+        on_host = instance.on_host if instance.on_host.behind else None
+        crew = self._crew(1 if on_host else plan.processes(this_machine().cores), start)
+        own = instance.started() if plan.policy.kind == "warm" else None
+        outcome = carry_out(
+            plan, crew, self._lab.code.loaded(instance.build), start, function.full_name, pool, own=own,
+            on_live=on_live, on_host=on_host,
+        )  # fmt: skip
+        self._note_end(instance, own, outcome)
+        if outcome.problem is not None:
+            raise outcome.problem
+        target = replace(instance.target(), policy=plan.policy.text, path=path)
+        run = _run_of(outcome, plan, pool, seed=plan.seed if events is None else None, function=function)
+        run = replace(run, target=target, budgets=instance.budgets, why=why, notes=(*notes, *run.notes))
+        run = replace(run, warnings=cautions(run))
+        self._lab.last_run = run
+        return run
+
+    def _pool(
+        self, function: Function, plan: Plan, events: Iterable[list[Any]] | None
+    ) -> tuple[list[Any], ...]:
+        count = min(plan.asked or POOL, POOL)
+        if events is None:
+            return tuple(make_events(function, seed=plan.seed, n=count))
+        return tuple(itertools.islice(events, plan.asked))
+
+    def _crew(self, count: int, start: Start) -> list[Supervisor]:
+        """Return host processes for instances with these grants, the guests' own first."""
+        while len(self.extra) < count - 1:
+            self.extra.append(self._lab.guests.another(f"guests-{len(self.extra) + 2}"))
+        return [guests.host_of(start) for guests in (self._lab.guests, *self.extra[: count - 1])]
+
+    def _note_end(self, instance: Instance, own: Started | None, outcome: Outcome) -> None:
+        """Let the instance know what became of it."""
+        if own is None or not self._lab.guests.is_running(own):
+            return
+        errors = outcome.collector.errors()
+        if outcome.is_interrupted:
+            instance.finish("was interrupted")
+        elif errors or outcome.error is not None:
+            instance.note_failure(errors[0].name.partition(":")[0] if errors else "GuestCrashed")
 
 
 def _names(instance: Instance) -> set[str]:
     return {name for f in instance.functions for name in (f.name, f.full_name)}
+
+
+def _run_of(
+    outcome: Outcome, plan: Plan, pool: tuple[list[Any], ...], *, seed: int | None, function: Function
+) -> Run:  # fmt: skip
+    """Return the run of what was collected; target, budgets and warnings are still to be set."""
+    found = outcome.collector
+    line, normals = found.timeline()
+    answered = [row for row, kind in enumerate(line.outcome) if not kind]
+    kept = line.picked(answered)
+    beyond = found.fired > len(line)
+    asked = plan.asked
+    count = max(asked or 0, found.fired + found.total("dropped") + found.total("left"), len(pool))
+    return Run(
+        target=Target("", ""),
+        function=function,
+        asked=asked,
+        seed=seed,
+        events=pool if count <= len(pool) else Cycle(pool, count),
+        normals=normals,
+        ns=kept.call_ns,
+        wall_ns=found.wall_ns,
+        error=outcome.error,
+        output=outcome.output,
+        notes=tuple(_notes(outcome, plan, beyond=beyond, kept=len(line), pool=len(pool))),
+        plan=plan,
+        timeline=line,
+        answered=found.answered,
+        kinds=_kinds(found.kinds(), function),
+        errors=found.errors(),
+        histograms=found.histograms() if beyond else {},
+        facts=LoadFacts(
+            **{name: found.total(name) for name in ("dropped", "left", "started", "evicted", "switches")},
+            colds=found.colds,
+            processes=outcome.processes,
+            points=tuple(found.points),
+        ),
+        taken=datetime.now(UTC).isoformat(timespec="seconds"),
+        is_interrupted=outcome.is_interrupted,
+    )
+
+
+def _kinds(found: list[tuple[bool, Any, int]], function: Function) -> dict[str, int]:
+    """Return the counts of results with the results as WAVE text."""
+    counts: Counter[str] = Counter()
+    for is_text, value, n in found:
+        result = function.result
+        counts[value if is_text else "" if result is None else wave(value, result)] += n
+    return dict(counts)
+
+
+def _notes(outcome: Outcome, plan: Plan, *, beyond: bool, kept: int, pool: int) -> list[str]:
+    notes = []
+    fired = outcome.collector.fired
+    if outcome.is_interrupted:
+        of = f" of {plan.asked}" if plan.asked else ""
+        notes.append(f"interrupted after {fired}{of} events: the run so far is kept")
+    elif outcome.is_lost:
+        notes.append(
+            f"the host process was lost after {format_count(fired, 'event')}: what it had done since it last told, "
+            "a tenth of a second at most, is missing, and so is all that was to follow"
+        )
+    if beyond:
+        notes.append(
+            f"times and results of the first {format_count(kept, 'event')} are kept, all are counted"
+        )
+    if fired > pool > 1:
+        notes.append(f"{format_count(pool, 'different event')}, fired again and again")
+    if outcome.processes > 1:
+        notes.append(f"spread over {outcome.processes} host processes, each with its own share of the events")
+    elif plan.in_flight > 1 and plan.arrivals is None:
+        notes.append(f"{plan.in_flight} events in flight, one executing at a time: the others' wait counts")
+    return notes

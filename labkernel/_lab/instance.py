@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +11,11 @@ from labkernel._errors import (
     CapabilityDenied,
     GuestCrashed,
     GuestError,
-    LabError,
     UsageError,
     did_you_mean,
     render_short,
 )
-from labkernel._events import events as make_events
-from labkernel._fire import Answer, Run, Target, call_of
+from labkernel._fire import Answer, Live, Plan, Run, Target, call_of, make_plan
 from labkernel._host import Start, Started
 from labkernel._lab.code import settings_for
 from labkernel._lab.records import NoSuchFunction
@@ -188,7 +185,7 @@ class Instance:
         self, function: Function, args: list[Any], *, on_output: OnOutput | None = None
     ) -> Answer:
         """Call with values in normal form."""
-        notes = [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
+        notes = self.prepare()
         said: list[str] = []
         sink = on_output or self._lab.on_output
 
@@ -204,7 +201,7 @@ class Instance:
                 on_host=self.on_host,
             )  # fmt: skip
         except (GuestError, CapabilityDenied) as error:
-            self._note_failure(error)
+            self.note_failure(type(error).__name__)
             error.output = "".join(said)
             raise error from self.on_host.raised
         except KeyboardInterrupt as error:
@@ -253,9 +250,9 @@ class Instance:
         try:
             self._lab.guests.release(self._started, number, resource, on_output=sink, on_host=self.on_host)
         except GuestCrashed as error:
-            self._note_failure(error)
+            self.note_failure(type(error).__name__)
         except GuestError as error:
-            self._note_failure(error)
+            self.note_failure(type(error).__name__)
             raise error from self.on_host.raised
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
@@ -265,51 +262,36 @@ class Instance:
         self,
         function: Function,
         *,
-        n: int,
+        n: int | None = None,
         seed: int = 0,
         events: Iterable[list[Any]] | None = None,
-        on_output: OnOutput | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: Callable[[Live], None] | None = None,
+        plan: Plan | None = None,
     ) -> Run:
         """Fire many events and return the `Run`; generated from the seed unless `events` (normal form) are given.
 
-        A guest that traps, exits or exceeds a budget ends the run, which keeps what was answered until then.
+        Without a plan, `n` events one after the other: a guest that traps, exits or exceeds a budget ends the
+        run, which keeps what was answered until then.
         """
-        if n < 1:
-            raise UsageError(f"-n {n} is out of range; fire at least 1 event.")
-        notes = [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
-        fired = tuple(make_events(function, seed=seed, n=n) if events is None else events)
-        said: list[str] = []
-        assert self._started is not None
-        begun = time.perf_counter_ns()
-        try:
-            done = self._lab.guests.fire(
-                self._started,
-                function.full_name,
-                list(fired),
-                timeout_s=self.budgets.timeout_s,
-                on_output=lambda _, text: said.append(text),
-                on_progress=on_progress,
-                on_host=self.on_host,
-            )
-        except KeyboardInterrupt as error:
-            self._note_interrupt(error)
-            raise
-        if done.error is not None:
-            self._note_failure(done.error)
-        return Run(
-            target=self.target(),
-            function=function,
-            asked=n,
-            seed=seed if events is None else None,
-            events=fired,
-            normals=tuple(done.results),
-            ns=done.ns,
-            wall_ns=time.perf_counter_ns() - begun,
-            error=done.error,
-            output="".join(said),
-            notes=tuple(notes),
+        return self._lab.firing.run(
+            self, function, plan or make_plan(n=n, seed=seed), events=events, on_live=on_progress
         )
+
+    def started(self) -> Started:
+        """Return what the host process knows this instance as; starts it where it has not been."""
+        if self._started is None:
+            self.start()
+        assert self._started is not None
+        return self._started
+
+    def finish(self, how: str) -> None:
+        """Note that the instance ended, and how, as in `trapped`: the next call starts it anew and says so."""
+        self._finished = how
+        self._end(f"belongs to an instance that {how}")
+
+    def prepare(self) -> list[str]:
+        """Start anew where that is due before events are fired, and return all lines that are to be said."""
+        return [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
 
     def target(self) -> Target:
         """Return what a figure of this instance is a figure of."""
@@ -321,12 +303,11 @@ class Instance:
         self._end("belongs to an instance that was interrupted")
         render_short(error, f"{self.name} was stopped. {_AS_BEFORE}")
 
-    def _note_failure(self, error: LabError) -> None:
-        kind = type(error).__name__
+    def note_failure(self, kind: str) -> None:
+        """Note that a call ended the instance by an error of that class."""
         words = {"GuestTrap": "trapped", "GuestExit": "exited", "BudgetExceeded": "went over a budget"}
         words["CapabilityDenied"] = "was refused an import"
-        self._finished = words.get(kind, "crashed")
-        self._end(f"belongs to an instance that {self._finished}")
+        self.finish(words.get(kind, "crashed"))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):

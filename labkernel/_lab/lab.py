@@ -13,7 +13,7 @@ from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
 from labkernel._errors import LabError, UnknownCapability, UsageError, did_you_mean
-from labkernel._fire import Answer, Run
+from labkernel._fire import Answer, Live, Run, make_plan
 from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
@@ -69,8 +69,8 @@ class Lab:
             self.cache, tools=self.tools, code=self.code, toolbox=self.toolbox, progress=self.progress
         )
         self._measuring = Measuring(self)
-        self._firing = Firing(self)
-        self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
+        self.firing = Firing(self)
+        self._ending = weakref.finalize(self, _end, (self.guests, self.tools), self.firing.extra)
 
     def progress(self, text: str) -> None:
         """Pass a line of progress on."""
@@ -291,17 +291,20 @@ class Lab:
         args: Sequence[Any] | None = None,
         n: int | None = None,
         seed: int = 0,
-        on_progress: Callable[[int, int], None] | None = None,
+        load: Mapping[str, Any] | None = None,
+        on_progress: Callable[[Live], None] | None = None,
         **given: Any,
     ) -> Answer | Run:
         """Fire one event (WAVE in `call`, or Python values in `args`) or `n` generated ones.
 
-        With neither, one friendly event is generated from `seed`. Raises `UsageError`, `ValueDoesNotFit`, or,
-        for a single event, a `GuestError`; many events return a `Run` that holds the error.
+        With neither, one friendly event is generated from `seed`. `load` holds options of `make_plan`: `duration`,
+        `rate`, `arrival`, `in_flight`, `queue`, `policy`, `stop_on_error`. Raises `UsageError`,
+        `ValueDoesNotFit`, or, for a single event, a `GuestError`; many events return a `Run` that holds the errors.
         """
-        return self._firing.fire(
-            self.target(target, **given), call, function=function, args=args, n=n, seed=seed,
-            on_progress=on_progress,
+        plan = make_plan(n=n, seed=seed, **(load or {})) if n is not None or load else None
+        return self.firing.fire(
+            self.target(target, **given), call, function=function, args=args, seed=seed, plan=plan,
+            on_live=on_progress,
         )  # fmt: skip
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
@@ -347,9 +350,9 @@ def _known_compiler(compiler: str | None) -> str | None:
     return compiler
 
 
-def _end(supervisors: tuple[Supervisor, ...]) -> None:
+def _end(supervisors: tuple[Supervisor, ...], extra: list[Guests]) -> None:
     toolchains.close_kept()
-    for supervisor in supervisors:
+    for supervisor in (*supervisors, *extra):
         with contextlib.suppress(LabError, OSError):
             supervisor.close()
 

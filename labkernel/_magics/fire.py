@@ -6,12 +6,13 @@ from typing import Any
 
 from IPython.core.magic import magics_class
 
-from labkernel._errors import LabError, UsageError
-from labkernel._fire import Answer, Run
+from labkernel._errors import LabError, UsageError, render_short
+from labkernel._fire import Answer, Live, Run
 from labkernel._lab import Instance
 from labkernel._magics.base import LabMagics, identifier, magic
 from labkernel._magics.line import Line, parse_line, words_only
 from labkernel._magics.parsers import FIRE, INSTANTIATE
+from labkernel._timing import format_count
 from labkernel._values import split_args
 
 __all__ = ["FireMagics"]
@@ -20,6 +21,8 @@ _GIVEN = (
     "env", "stdin", "dirs", "clock", "random", "net", "http", "host", "strict", "timeout", "memory", "output",
     "fuel", "compiler",
 )  # fmt: skip
+
+_LOAD = ("duration", "rate", "arrival", "in_flight", "queue", "policy")
 
 
 @magics_class
@@ -58,9 +61,27 @@ class FireMagics(LabMagics):
             %fire fn --args {"event_type": "object-added", "event_version": "2.1"}
             %fire fn                          one generated event, with its call to edit
             %fire fn -n 1000 --seed 7         a thousand generated events, edges first
+            %fire fn --duration 10s -c 4      four on their way at any time, for ten seconds
+            %fire fn --duration 10s --rate 200/s --arrival poisson --policy keep-alive:30s
+            %fire fn --arrival trace:times.txt@10x --queue 100 --policy pool:2
 
         The call is WAVE, the component model's value syntax, and is taken as typed. As `%%fire TARGET
         [FUNCTION]` the cell's body is the arguments.
+
+        Without --rate the next event follows the one that was answered (a closed loop). With --rate or
+        --arrival events come when they are due, whatever becomes of those before (an open loop): latency
+        counts from the intended time, so that a stall is seen by all that waited.
+
+        With -n alone the first error ends the run. With any option of load (--duration, --rate, --arrival,
+        -c, --queue, --policy) errors are counted by kind and the run goes on, a fresh instance in place of
+        the one that failed; --stop-on-error ends it. Budgets hold for each event.
+
+        --policy warm fires at TARGET's own instance, and starts more like it for -c; the other policies
+        start instances of their own, with the same grants. What executes at once has a host process each, at
+        most one per core.
+
+        Stop it with the interrupt button: the run so far is shown and bound. `%timings` then plots the last
+        run's latencies, `%timings --timeline` its events as queued, cold start, executing.
         """
         parsed = parse_line(FIRE, line, words=1)
         if not parsed.words:
@@ -71,14 +92,18 @@ class FireMagics(LabMagics):
             call = self._call_of_cell(target, parsed, cell)
         if parsed.args is not None:
             args = self._arguments(parsed.args)
-        if parsed.n is not None:
-            how = {"n": parsed.n, "on_progress": self._progress}
+        load = {name: value for name in _LOAD if (value := getattr(parsed, name)) is not None}
+        if parsed.n is not None or load:
+            load |= {"stop_on_error": True} if parsed.stop_on_error else {}
+            how = {"n": parsed.n, "load": load, "on_progress": self._progress}
         result = self.lab.fire(target, call, args=args, seed=parsed.seed, **how, **_given(parsed))
         for note in result.notes:
             self.screen.note(note)
         if parsed.variable:
             self.bind(identifier(parsed.variable, "result"), result)
         (self.screen.hide if parsed.quiet else self.screen.show)(result)
+        if isinstance(result, Run) and result.is_interrupted:
+            raise _interrupt(result)
         return result
 
     def _call_of_cell(self, target: str, parsed: Line, cell: str) -> str:
@@ -99,8 +124,17 @@ class FireMagics(LabMagics):
             raise UsageError(f"--args {text!r} has no value: its evaluation raised {why}.") from error
         return list(value) if isinstance(value, tuple) else [value]
 
-    def _progress(self, done: int, asked: int) -> None:
-        self.screen.progress(f"{done} of {asked} events")
+    def _progress(self, live: Live) -> None:
+        self.screen.progress(live.text, now=True)
+
+
+def _interrupt(run: Run) -> KeyboardInterrupt:
+    """Return what ends the cell of an interrupted run: the lines after it are not to run."""
+    error = KeyboardInterrupt()
+    render_short(
+        error, f"%fire was stopped after {format_count(run.fired, 'event')}; the run so far is shown."
+    )
+    return error
 
 
 def _given(line: Line) -> dict[str, Any]:

@@ -152,13 +152,44 @@ def _instantiate() -> MagicParser:
     return parser
 
 
+def _load(parser: MagicParser) -> None:
+    parser.add_argument(
+        "--duration", metavar="D", help="how long to fire, such as 10s or 2m; with -n whichever ends first"
+    )
+    parser.add_argument(
+        "--rate", metavar="R/s",
+        help="events per second (200/s, 30/m): an open loop, in which latency counts from the intended time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--arrival",
+        metavar="constant|poisson|burst:N/D|trace:FILE",
+        help="when events come: evenly, at random, N at once every D, or by a file of seconds, one per line "
+        "(trace:FILE@2x: twice as fast); default constant",
+    )
+    parser.add_argument(
+        "-c", dest="in_flight", type=int, metavar="N",
+        help="events on their way at any time (with --rate: executing at once, at most one per core); default 1",
+    )  # fmt: skip
+    parser.add_argument("--queue", type=int, metavar="N", help="how many events may wait; more are dropped")
+    parser.add_argument(
+        "--policy",
+        metavar="cold|warm|pool:N|keep-alive:T",
+        help="when instances are made: per event, before the first event, N beforehand, or when needed and ended "
+        "after T without an event (default warm)",
+    )
+    parser.add_argument(
+        "--stop-on-error", action="store_true", help="end the run by the first error, as -n alone does"
+    )
+
+
 def _fire() -> MagicParser:
     parser = MagicParser("%fire")
     parser.add_expression(
         "--args", metavar="EXPR", help="the arguments as a Python expression of the notebook"
     )
-    parser.add_argument("-n", type=int, metavar="N", help="how many generated events to fire")
+    parser.add_argument("-n", type=int, metavar="N", help="how many events to fire")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the generator's seed (default 0)")
+    _load(parser)
     parser.add_argument("-o", dest="variable", metavar="VAR", help="bind the result to a Python variable")
     parser.add_argument("--quiet", action="store_true", help="show nothing")
     _grants(parser)
@@ -172,6 +203,13 @@ def _timings() -> MagicParser:
     )
     parser.add_argument(
         "--latency", dest="kind", action="store_const", const="latency", help="the distribution of calls"
+    )
+    parser.add_argument(
+        "--timeline",
+        dest="kind",
+        action="store_const",
+        const="timeline",
+        help="without a target: the last run's events as queued, cold start, executing",
     )
     parser.add_argument(
         "--size", dest="kind", action="store_const", const="size", help="bytes of component and machine code"

@@ -37,9 +37,16 @@ class ProgressLine:
             self._text, self._begun, self._is_running = text, time.monotonic(), True
             self._again(QUIET_FOR_S)
 
-    def tell(self, text: str) -> None:
-        """Say what the work is doing now."""
+    def tell(self, text: str, *, now: bool = False) -> None:
+        """Say what the work is doing now; with `now` a line that is there already shows it at once."""
         self._text = text
+        if now:
+            with self._lock:
+                if self._is_running and self._handle is not None:
+                    self._handle.update(self._bundle(), raw=True)
+
+    def _bundle(self) -> dict[str, str]:
+        return {"text/plain": f"… {self._text} ({time.monotonic() - self._begun:.1f} s)"}
 
     def replace(self, bundle: dict[str, Any]) -> bool:
         """Put a card in the line's place; return whether there was a line."""
@@ -70,7 +77,7 @@ class ProgressLine:
         with self._lock:
             if not self._is_running:
                 return
-            bundle = {"text/plain": f"… {self._text} ({time.monotonic() - self._begun:.1f} s)"}
+            bundle = self._bundle()
             if self._handle is None:
                 self._handle = display(bundle, raw=True, display_id=True)
             else:

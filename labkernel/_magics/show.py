@@ -59,6 +59,12 @@ class Screen:
         self.hide(record)
         return record
 
+    def show_as(self, record: Any, bundle: dict[str, Any]) -> None:
+        """Show another view of a record than its card."""
+        if not self._line.replace(bundle):
+            publish_display_data(bundle)
+        self.hide(record)
+
     def fold(self, text: str) -> None:
         """Show what a compiler printed, folded, where the frontend shows HTML; elsewhere nothing."""
         bundle = {"text/html": output_card(text).html()} if text else {}
@@ -73,9 +79,9 @@ class Screen:
         """Start the clock of a magic, named by its line."""
         self._line.begin(what)
 
-    def progress(self, text: str) -> None:
-        """Say what long work is doing."""
-        self._line.tell(text)
+    def progress(self, text: str, *, now: bool = False) -> None:
+        """Say what long work is doing; `now` shows it at once, for figures that change fast."""
+        self._line.tell(text, now=now)
 
     def end(self) -> None:
         """Take the progress line away, where no card has taken its place."""

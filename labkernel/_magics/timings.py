@@ -28,13 +28,20 @@ class TimingMagics(LabMagics):
 
             %timings resize resize_c resize_wat --startup --baseline process
             %timings resize resize_c --latency -r 5000
+            %timings                          the last run's latencies
+            %timings --timeline               its events: queued, cold start, executing
 
-        Without a target it shows the last run. All targets get the same event; their answers are checked
+        Without a target it shows the last run of %fire. All targets get the same event; their answers are checked
         before their times are kept; the harness's own cost is shown beside them.
         """
         parsed = parse_line(TIMINGS, line)
         if not parsed.words:
-            return self._last_run()
+            return self._last_run(parsed.kind or "latency")
+        if parsed.kind == "timeline":
+            raise UsageError(
+                "--timeline is of a run and takes no target: fire first, as in "
+                f"%fire {parsed.words[0]} --duration 2s --rate 100/s, then %timings --timeline."
+            )
         before = _load(parsed.compare) if parsed.compare else None
         result = self.lab.timings(
             parsed.words,
@@ -53,11 +60,15 @@ class TimingMagics(LabMagics):
                 self.screen.note(comparison.text(f"{name} before", f"{name} now"))
         return result
 
-    def _last_run(self) -> Run:
+    def _last_run(self, kind: str) -> Run:
         run = self.lab.last_run
         if run is None:
             raise UsageError("No run yet to show; name targets, or fire first: %fire NAME -n 1000.")
-        self.screen.show(run)
+        if kind not in ("latency", "timeline"):
+            raise UsageError(f"--{kind} needs a target, as in %timings {run.target.name} --{kind}.")
+        from labkernel import _plot as plot  # late: figures are loaded when the first one is shown
+
+        self.screen.show_as(run, plot.run_bundle(run, kind))
         return run
 
 

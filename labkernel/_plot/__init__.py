@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from labkernel._plot.forms import PLOTLY_TYPE, bundle, figure, spec, table_html
+from labkernel._plot.run import run_bundle, run_spec, run_text, run_timings
 from labkernel._timing import Timings, report_text
 
 __all__ = [
@@ -16,6 +17,10 @@ __all__ = [
     "figure",
     "latency",
     "latency_text",
+    "run_bundle",
+    "run_spec",
+    "run_text",
+    "run_timings",
     "size",
     "size_text",
     "spec",

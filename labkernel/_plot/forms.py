@@ -18,7 +18,7 @@ from labkernel._plot.size import size_spec
 from labkernel._plot.startup import startup_spec
 from labkernel._timing import Kind, Table, Timings, report_notes, report_table, report_text, report_title
 
-__all__ = ["PLOTLY_TYPE", "bundle", "figure", "spec", "table_html"]
+__all__ = ["CONFIG", "PLOTLY_TYPE", "bundle", "figure", "spec", "table_html", "table_markup"]
 
 PLOTLY_TYPE: Final = "application/vnd.plotly.v1+json"
 _SPECS: Final[dict[Kind, Callable[[Timings], dict[str, Any]]]] = {
@@ -29,7 +29,7 @@ _SPECS: Final[dict[Kind, Callable[[Timings], dict[str, Any]]]] = {
 }
 #: Without plotly's own `responsive`: JupyterLab's renderer resizes figures itself, and with both a figure
 #: measured while its theme is loading keeps a height of nothing.
-_CONFIG: Final = {
+CONFIG: Final = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "toImageButtonOptions": {"format": "svg", "filename": "labkernel"},
@@ -47,7 +47,7 @@ def spec(timings: Timings, kind: Kind | None = None) -> dict[str, Any]:
         raise UsageError(
             "These timings hold no target, so there is nothing to draw; name one: %timings NAME."
         )
-    return _SPECS[timings.kind](timings) | {"config": _CONFIG}
+    return _SPECS[timings.kind](timings) | {"config": CONFIG}
 
 
 def figure(timings: Timings, kind: Kind | None = None) -> Any:
@@ -76,10 +76,11 @@ def table_html(timings: Timings) -> str:
     table = report_table(timings)
     notes = [f"Warning: {warning}" for warning in timings.all_warnings] + list(report_notes(timings))
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    return f"{_table(table, report_title(timings))}<ul>{items}</ul>"
+    return f"{table_markup(table, report_title(timings))}<ul>{items}</ul>"
 
 
-def _table(table: Table, title: str) -> str:
+def table_markup(table: Table, title: str) -> str:
+    """Return a table as plain HTML."""
     head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.headers)
     rows = "".join(
         "<tr>"

@@ -12,6 +12,7 @@ from labkernel._timing.estimates import (
     try_median,
     try_percentile,
 )
+from labkernel._timing.histogram import Counts, Histogram
 from labkernel._timing.machine import Machine, this_machine
 from labkernel._timing.phases import BUILD_PHASES, RUN_PHASES, START_PHASES, Phase
 from labkernel._timing.records import Baseline, LatencyTiming, SizeTiming, StartupTiming
@@ -32,7 +33,9 @@ __all__ = [
     "START_PHASES",
     "Baseline",
     "Comparison",
+    "Counts",
     "Estimate",
+    "Histogram",
     "Kind",
     "LatencyTiming",
     "Machine",
