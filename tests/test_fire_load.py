@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from host_callbacks import STORE
 from host_guests import WASI
 from worlds import BASICS
 
@@ -22,7 +23,15 @@ from labkernel._fire import Facts, Live, Plan, Run, choose_path, make_plan
 from labkernel._fire.load import orders
 
 MS = 10**6
-#: A component that traps while it starts, when the third global it was compiled with says so.
+SHOP = """package acme:store@1.0.0;
+interface kv {
+    get: func(key: string) -> result<string, string>;
+    add: func(a: u32, b: u32) -> u32;
+    log: func(text: string);
+}
+world shop { import kv; export count: func() -> u32; }
+"""
+#: A component that traps while it starts.
 BAD_START = """(component
   (core module $m (func $s unreachable) (start $s) (func (export "f") (result i32) (i32.const 1)))
   (core instance $i (instantiate $m))
@@ -344,6 +353,66 @@ def test_why_not_faster() -> None:
     assert path == "host call"
     assert "cold" in why
     assert choose_path(make_plan(n=5), Facts(no_driver="it says so")) == ("host call", "it says so")
+
+
+# -------------------------------------------------------------------------------------------- what it is given
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Lab]:
+    """Return a lab with a component that imports an interface of its own."""
+    with Lab() as made:
+        made.wit(SHOP, name="store")
+        made.build("wat", STORE, name="shop")
+        yield made
+
+
+def test_functions_of_the_notebook_answer_many_events(shop: Lab) -> None:
+    """Warm and cold: the user's function runs in the thread that fired, and what it raises is an error of its event."""
+    threads = set()
+
+    def add(a: int, b: int) -> int:
+        threads.add(threading.current_thread())
+        if a == 3:
+            raise ValueError("three")
+        return a + b
+
+    plain: dict[str, Any] = {"get": lambda key: key, "add": add, "log": lambda text: None}
+    shop.host("kv", plain)
+    fn = shop.instantiate("shop", name="one", host=["kv"])
+    for policy in ("warm", "cold", "pool:2"):
+        events = [[1, 2], [3, 4], [5, 6]]
+        run = fn.run(fn.find("add"), plan=make_plan(n=6, policy=policy), events=events)
+        assert run.results == [3, 11] * 2
+        assert [(kind.count, "three" in kind.message) for kind in run.errors] == [(2, True)]
+    assert threads == {threading.main_thread()}
+
+
+def test_an_interrupt_reaches_a_function_of_the_notebook(shop: Lab) -> None:
+    """It ends there, and the run so far is kept."""
+
+    def add(a: int, b: int) -> int:
+        if a == 9:
+            time.sleep(30)
+        return a + b
+
+    shop.host("kv", {"get": lambda key: key, "add": add, "log": lambda text: None})
+    fn = shop.instantiate("shop", name="one", host=["kv"], timeout="60s")
+    threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    run = fn.run(fn.find("add"), plan=make_plan(n=5, policy="warm"), events=[[1, 2], [9, 9]])
+    assert time.monotonic() - began < 5
+    assert run.is_interrupted
+    assert run.results == [3]
+
+
+def test_a_granted_folder_is_there_in_every_instance(lab: Lab, tmp_path: Path) -> None:
+    """Also in instances of a policy's own, in a host process behind the wall of that folder."""
+    (tmp_path / "hello").write_text("hi")
+    fn = lab.instantiate("wasi", name="one", dirs=[f"{tmp_path}::/data"])
+    function = fn.find("count")
+    for policy in ("warm", "cold", "pool:2"):
+        assert len(fn.run(function, plan=make_plan(n=4, policy=policy), events=[[]])) == 4
 
 
 # ----------------------------------------------------------------------------------------------- bad input
