@@ -48,7 +48,9 @@ def bare_cold(folder: Path) -> Callable[[int], float]:
             c.context_set_wasi(context, c.wasi_config_new())
             c.context_set_epoch_deadline(context, 1)
             instance, func = capi.Instance(), capi.Func()
-            assert not c.component_linker_instantiate(linker, context, component.pointer, addressof(instance))
+            assert not c.component_linker_instantiate(
+                linker.pointer, context, component.pointer, addressof(instance)
+            )
             assert c.component_instance_get_func(addressof(instance), context, export.index, addressof(func))
             assert not c.component_func_call(
                 addressof(func), context, lowered.address, 1, result._result_address, 1

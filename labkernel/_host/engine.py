@@ -205,10 +205,11 @@ def _check_carried(function: Function) -> None:
 class Bound:
     """An exported function of one instance, ready for the C call."""
 
-    __slots__ = ("address", "codec", "func", "lift", "results")
+    __slots__ = ("address", "codec", "func", "index", "lift", "results")
 
-    def __init__(self, func: capi.Func, codec: FunctionCodec) -> None:
+    def __init__(self, func: capi.Func, codec: FunctionCodec, index: int) -> None:
         self.func = func
+        self.index = index
         self.address = addressof(func)
         self.codec = codec
         self.lift = codec.lift
@@ -223,24 +224,31 @@ class Instance:
         self.engine = component.engine
         self.start = start
         self.finished = ""
-        self.calls = 0
-        self.epoch = -1
-        self.job: Job | None = None
-        self.host_error: tuple[str, BaseException] | None = None
+        self._streams = stdout, stderr
         self._bound: dict[str, Bound] = {}
         self._result = ctypes.create_string_buffer(VAL)
         self._result_address = addressof(self._result)
         self._instance = capi.Instance()
+        self._instance_address = addressof(self._instance)
         if start.fuel is not None and not self.engine.settings.fuel:
             raise UsageError(
                 "A fuel budget needs machine code that counts fuel: use EngineSettings(fuel=True)."
             )
-        wasi = _wasi(start, stdout, stderr)
-        self.store: int = c.store_new(self.engine.pointer, None, _NO_FINALIZER)
-        self.context: int = c.store_context(self.store)
+        self.store = 0
+        self.open()
+
+    def open(self) -> None:
+        """Make a store of its own, with what was granted. After `close` it is a new one, as a new instance has."""
+        start = self.start
+        self.calls, self.epoch = 0, -1
+        self.job: Job | None = None
+        self.host_error: tuple[str, BaseException] | None = None
+        wasi = _wasi(start, *self._streams)
+        self.store = store = c.store_new(self.engine.pointer, None, _NO_FINALIZER)
+        self.context: int = c.store_context(store)
         self.handles = Handles(self.context)
         c.store_limiter(
-            self.store,
+            store,
             start.memory_bytes,
             start.table_elements,
             start.instances,
@@ -276,7 +284,7 @@ class Instance:
         """Run the instantiation; return the engine's error, if any."""
         self.handles.host_types = linker.host_types
         error: int | None = c.component_linker_instantiate(
-            linker.pointer, self.context, self.component.pointer, addressof(self._instance)
+            linker.pointer, self.context, self.component.pointer, self._instance_address
         )
         return error
 
@@ -288,11 +296,15 @@ class Instance:
             codec = export.codec
             func = capi.Func()
             if not c.component_instance_get_func(
-                addressof(self._instance), self.context, export.index, addressof(func)
+                self._instance_address, self.context, export.index, addressof(func)
             ):
                 raise ComponentError(f"The engine finds no function {name!r} in this instance.")
-            bound = self._bound[name] = Bound(func, codec)
+            bound = self._bound[name] = Bound(func, codec, export.index)
         return bound
+
+    def bind_again(self, bound: Bound) -> None:
+        """Look a function up again, after `open`."""
+        c.component_instance_get_func(self._instance_address, self.context, bound.index, bound.address)
 
     def lower(self, bound: Bound, arguments: list[Any]) -> Lowered:
         """Return the image of a function's arguments. Raises `ValueDoesNotFit`, `UsageError`."""

@@ -106,7 +106,7 @@ class _Load:
         run = self._service.begin(job, self._start, most=self._start.output_bytes)
         order = self._order
         if order.policy == "cold":
-            self.pool = Cold(self._make)
+            self.pool = Cold(self._make, self._make_again)
         elif order.policy == "keep-alive":
             self.pool = KeepAlive(self._make, order.idle_s)
         else:
@@ -124,6 +124,11 @@ class _Load:
         from labkernel._events.arrivals import Arrivals  # late: a closed loop needs none
 
         return Arrivals.from_data(self._order.arrivals).offsets_ns(self._order.seed)
+
+    def _make_again(self, instance: Instance, bound: Bound) -> None:
+        instance.open()
+        self._service.begun(self.job, instance, self._linker)
+        instance.bind_again(bound)
 
     def _make(self) -> tuple[Instance, Bound]:
         instance = self._service.new_instance(self.job, self._made, self._linker, self._start)

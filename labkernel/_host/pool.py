@@ -100,15 +100,38 @@ class Kept(Pool):
 
 
 class Cold(Pool):
-    """An instance for every event, ended after it."""
+    """An instance for every event, ended after it.
+
+    What Python holds of an instance is used again by the next one, whose store and memories are its own: `again`
+    starts it. That saves a tenth of a cold start.
+    """
+
+    def __init__(
+        self, make: Callable[[], tuple[Instance, Bound]], again: Callable[[Instance, Bound], None]
+    ) -> None:
+        super().__init__(make)
+        self._again = again
+        self._spare: Slot | None = None
+
+    @property
+    def live(self) -> int:
+        """No instance waits for an event."""
+        return 0
 
     def take(self) -> Slot:
         """Return a new instance."""
-        return self.fresh()
+        slot, self._spare = self._spare, None
+        if slot is None:
+            return self.fresh()
+        self._again(slot.instance, slot.bound)
+        self.started += 1
+        slot.number = self.started
+        return slot
 
     def give(self, slot: Slot, now: int) -> None:
         """End the instance."""
         slot.instance.close()
+        self._spare = slot
 
 
 _SECOND: Final = 1_000_000_000

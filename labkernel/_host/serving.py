@@ -181,7 +181,11 @@ class Service:
             ) from None
 
     def new_instance(self, job: Job, component: Component, linker: Linker, start: Start) -> Instance:
-        instance = Instance(component, start, self.output.stdout, self.output.stderr)
+        return self.begun(job, Instance(component, start, self.output.stdout, self.output.stderr), linker)
+
+    def begun(self, job: Job, instance: Instance, linker: Linker) -> Instance:
+        """Run the start of an instance whose store is open, and return it. Raises the guest's error."""
+        start = instance.start
         try:
             job.enter(instance, start.timeout_s)
             error = instance.instantiate(linker)
