@@ -225,7 +225,7 @@ def to_hdr_log(run: Run) -> str:
         from hdrh.histogram import HdrHistogram
         from hdrh.log import HistogramLogWriter
     except ImportError:
-        raise ToolchainMissing("hdrhistogram", language="logs", how='pip install "labkernel[load]"') from None
+        raise ToolchainMissing("hdrhistogram", language="logs", how="pip install hdrhistogram") from None
     found = HdrHistogram(1, _LONGEST_NS, 3)
     counted = run.histograms.get("latency")
     pairs = (
