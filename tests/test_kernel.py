@@ -132,6 +132,20 @@ def test_interrupt_while_measuring(kernel: Kernel) -> None:
     _works(kernel)
 
 
+@pytest.mark.parametrize("options", ["", "-c 2", "--rate 100/s --policy cold", "--policy keep-alive:1s -c 2"])
+def test_interrupt_of_a_load(kernel: Kernel, options: str) -> None:
+    """The run so far is shown and bound, over one host process or several; the next cell works."""
+    kernel.run("kept = 'kept'")
+    cell = f"%fire basics double(2) --duration 60s {options} -o part"
+    begun = time.monotonic()
+    got = kernel.run(cell, during=kernel.interrupt_after(2.0))
+    assert got["error"] == "KeyboardInterrupt"
+    assert "labkernel/" not in got["text"]
+    assert time.monotonic() - begun < 12
+    assert kernel.run("print(part.is_interrupted, len(part) > 10)")["text"] == "True True\n"
+    _works(kernel)
+
+
 def test_timeout_in_a_blocked_host_call(kernel: Kernel) -> None:
     """A guest that waits an hour in the host is over its budget, and the others go on."""
     kernel.run("kept = 'kept'")
