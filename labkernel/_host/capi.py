@@ -87,6 +87,7 @@ _PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
     "wasmtime_component_linker_delete": (None, P),
     "wasmtime_component_linker_add_wasip2": (P, P),
     "wasmtime_component_linker_root": (P, P),
+    "wasmtime_component_linker_allow_shadowing": (None, P, c_bool),
     "wasmtime_component_linker_instance_add_instance": (P, P, ctypes.c_char_p, Z, P),
     "wasmtime_component_linker_instance_add_func": (P, P, ctypes.c_char_p, Z, FUNC_CALLBACK, P, FINALIZER),
     "wasmtime_component_linker_instance_add_resource": (
@@ -104,6 +105,7 @@ _PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
     "wasmtime_component_instance_get_func": (c_bool, P, P, P, P),
     "wasmtime_component_func_call": (P, P, P, P, Z, P, Z),
     "wasmtime_component_val_delete": (None, P),
+    "wasmtime_component_val_clone": (None, P, P),
     "wasmtime_component_resource_type_new_host": (P, c_uint32),
     "wasmtime_component_resource_type_clone": (P, P),
     "wasmtime_component_resource_type_equal": (c_bool, P, P),

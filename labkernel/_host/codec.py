@@ -11,15 +11,17 @@ from struct import Struct
 from typing import Any, Final
 
 from labkernel._errors import ValueDoesNotFit
-from labkernel._host.lifting import lifter
+from labkernel._host.capi import c
+from labkernel._host.lifting import Lift, lifter
 from labkernel._host.lowering import lowerer
-from labkernel._host.val import VAL
-from labkernel._wit import Function
+from labkernel._host.val import NUMBERS, VAL, WINDOW
+from labkernel._wit import Function, Primitive
 
 __all__ = ["FunctionCodec", "Lowered"]
 
 _READ: Final = Struct("<Q").unpack_from
 _WRITE: Final = Struct("<Q").pack_into
+_clone: Final = c.component_val_clone
 
 
 class Lowered:
@@ -43,6 +45,30 @@ class FunctionCodec:
         self.params = [(p.name, lowerer(p.type)) for p in function.params]
         self.lift = lifter(function.result) if function.result is not None else None
         self.results = 0 if self.lift is None else 1
+        self._function = function
+        self._lower_result = lowerer(function.result) if function.result is not None else None
+        self._is_number = isinstance(function.result, Primitive) and function.result.name in NUMBERS
+
+    def lift_params(self) -> tuple[Lift, ...]:
+        """Return what reads each parameter, for a function that the guest calls."""
+        return tuple(lifter(p.type) for p in self._function.params)
+
+    def write_result(self, result: Any, at: int) -> None:
+        """Write a result into the engine's place for it, for a function that the guest calls.
+
+        The engine clones the image, since it will free what lies there; a number has nothing to free.
+        Raises `ValueDoesNotFit`.
+        """
+        lower = self._lower_result
+        if lower is None:
+            return
+        moves: list[int] = []
+        if self._is_number:
+            lower(result, WINDOW, moves, at)  # type: ignore[arg-type]
+            return
+        image = bytearray(VAL)
+        lower(result, image, moves, 0)
+        _clone(Lowered(image, moves, 1).address, at)
 
     def lower(self, arguments: Sequence[Any]) -> Lowered:
         """Return the image of the arguments. Raises `ValueDoesNotFit`."""

@@ -9,18 +9,22 @@ from __future__ import annotations
 import ctypes
 import itertools
 from ctypes import addressof, c_char_p, c_uint64, c_void_p
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._errors import ComponentError, UsageError
 from labkernel._host import capi
 from labkernel._host.binary import component_error
+from labkernel._host.callbacks import asking
 from labkernel._host.capi import EngineFailure, c, take_error
 from labkernel._host.codec import FunctionCodec, Lowered
-from labkernel._host.linking import refuse_unknown
+from labkernel._host.linking import Providers, link_imports
 from labkernel._host.reflect import Reflection, parts, reflect
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.val import VAL
 from labkernel._wit import Function, HandleType, OpaqueType, World, type_text
+
+if TYPE_CHECKING:
+    from labkernel._host.watch import Job
 
 __all__ = ["Component", "Engine", "Instance", "assemble"]
 
@@ -31,6 +35,7 @@ _WRITE: Final = ctypes.cast(ctypes.CDLL(None).write, capi.OUTPUT_CALLBACK)
 """libc's `write(fd, bytes, count)` has the shape of the engine's output callback, with the descriptor for
 data: so guests' output never enters Python on the engine's threads."""
 FUEL_UNLIMITED: Final = (1 << 63) - 1
+_NOBODY: Final[Providers] = {}
 
 
 def assemble(wat: bytes) -> bytes:
@@ -100,18 +105,26 @@ class Component:
         self.functions: dict[str, Export] = {}
         for function in self.world.functions():
             self.functions[function.full_name] = Export(function)
-        self._reflection: Reflection | None = reflection
-        self._linker: int | None = None
+        self._reflection: Reflection = reflection
+        self._linkers: dict[tuple[str, ...], int] = {}
 
-    def linker(self) -> int:
-        """Return the linker: WASI 0.2, and a refusal at the call for every other import."""
-        if self._linker is None:
-            assert self._reflection is not None
+    def linker(self, providers: Providers = _NOBODY) -> int:
+        """Return the linker: WASI 0.2, the host functions of the providers, a refusal at the call for the rest.
+
+        There is one for each set of provided imports, whose providers stay those of the first time.
+        """
+        key = tuple(sorted(providers))
+        linker = self._linkers.get(key)
+        if linker is None:
             linker = c.component_linker_new(self.engine.pointer)
-            take_error(c.component_linker_add_wasip2(linker))
-            refuse_unknown(linker, self._reflection)
-            self._linker, self._reflection = linker, None
-        return self._linker
+            try:
+                take_error(c.component_linker_add_wasip2(linker))
+                link_imports(linker, self._reflection, providers)
+            except BaseException:
+                c.component_linker_delete(linker)
+                raise
+            self._linkers[key] = linker
+        return linker
 
     def export(self, name: str) -> Export:
         """Return an exported function by its full name. Raises `UsageError`, `ComponentError`."""
@@ -128,11 +141,11 @@ class Component:
         """Free the component; live instances keep what they need of it."""
         for export in self.functions.values():
             export.close()
-        if self._linker is not None:
-            c.component_linker_delete(self._linker)
+        while self._linkers:
+            c.component_linker_delete(self._linkers.popitem()[1])
         if self.pointer:
             c.component_delete(self.pointer)
-        self.pointer, self._linker = 0, None
+        self.pointer = 0
 
 
 class Export:
@@ -208,6 +221,8 @@ class Instance:
         self.finished = ""
         self.calls = 0
         self.epoch = -1
+        self.job: Job | None = None
+        self.host_error: tuple[str, BaseException] | None = None
         self._bound: dict[str, Bound] = {}
         self._result = ctypes.create_string_buffer(VAL)
         self._result_address = addressof(self._result)
@@ -228,6 +243,7 @@ class Instance:
             start.instances,
         )
         take_error(c.context_set_wasi(self.context, wasi))
+        asking[self.context] = self
         if self.engine.settings.fuel:
             self.refuel()
 
@@ -294,6 +310,7 @@ class Instance:
         """Delete the store and all that lives in it."""
         store, self.store = self.store, 0
         if store:
+            asking.pop(self.context, None)
             c.store_delete(store)
 
 

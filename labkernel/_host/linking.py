@@ -1,4 +1,4 @@
-"""Stand-ins for the imports that nothing was granted for: they link, and refuse at the call, by name.
+"""What stands behind the imports that are not the engine's: host functions, and refusals at the call, by name.
 
 The engine's own `define_unknown_imports_as_traps` is not used: it also shadows WASI interfaces that a
 component asks for in another 0.2.x version than the engine's, which would otherwise be linked by compatible
@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from ctypes import addressof, c_void_p
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from labkernel._errors import ComponentError
-from labkernel._host import capi
+from labkernel._host import callbacks, capi
+from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, c, take_error
 from labkernel._host.reflect import Reflection
 from labkernel._host.traps import REFUSED
 from labkernel._wit import Function, Interface
 
-__all__ = ["refuse_unknown"]
+__all__ = ["Providers", "link_imports"]
+
+Providers: TypeAlias = Mapping[str, Provider]
+"""Who implements which imports, by their names in the component's world."""
 
 _WASI: Final = re.compile(r"^wasi:(cli|clocks|filesystem|io|random|sockets)/[a-z0-9-]+@0\.2\.\d+$")
 _NO_FINALIZER: Final = capi.FINALIZER(0)
@@ -41,33 +46,40 @@ _REFUSE: Final = capi.FUNC_CALLBACK(_refuse)
 _DROP: Final = capi.DTOR_CALLBACK(lambda *_: 0)
 
 
-def refuse_unknown(linker: int, reflection: Reflection) -> None:
-    """Define every import that the engine's WASI does not answer, as a refusal. Raises `ComponentError`."""
-    unknown = [item for item in reflection.world.imports if not is_wasi(item.name)]
-    if not unknown and not reflection.resources:
+def link_imports(linker: int, reflection: Reflection, providers: Providers) -> None:
+    """Define every import that the engine's WASI does not answer, or that a provider answers in its place.
+
+    What has no provider is a refusal at the call. Raises `ComponentError`.
+    """
+    items = [item for item in reflection.world.imports if item.name in providers or not is_wasi(item.name)]
+    if not items and not reflection.resources:
         return
     if reflection.sealed:
         raise ComponentError(
             f"The import {reflection.sealed[0]!r} is a module or component, expected functions and types. "
             "Compose it first."
         )
+    c.component_linker_allow_shadowing(linker, True)
     root = c.component_linker_root(linker)
     try:
         for owner, name in reflection.resources:
             if not owner:
                 _define_resource(root, name)
-        for item in unknown:
+        for item in items:
+            provider = providers.get(item.name)
             if isinstance(item, Function):
-                _define_function(root, item.name, item.name)
+                _define_function(root, item, provider)
             else:
-                _define_interface(root, item, reflection)
+                _define_interface(root, item, reflection, provider)
     except EngineFailure as failure:
         raise ComponentError(f"The imports cannot be linked: {failure.text}") from None
     finally:
         c.component_linker_instance_delete(root)
 
 
-def _define_interface(root: int, interface: Interface, reflection: Reflection) -> None:
+def _define_interface(
+    root: int, interface: Interface, reflection: Reflection, provider: Provider | None
+) -> None:
     """Define functions, and the resources that are the interface's own: those it uses are defined elsewhere."""
     inner = c_void_p()
     text = interface.name.encode()
@@ -75,7 +87,7 @@ def _define_interface(root: int, interface: Interface, reflection: Reflection) -
     assert inner.value is not None
     try:
         for function in interface.functions:
-            _define_function(inner.value, function.name, function.full_name)
+            _define_function(inner.value, function, provider)
         for owner, name in reflection.resources:
             if owner == interface.name:
                 _define_resource(inner.value, name)
@@ -83,9 +95,12 @@ def _define_interface(root: int, interface: Interface, reflection: Reflection) -
         c.component_linker_instance_delete(inner.value)
 
 
-def _define_function(parent: int, name: str, full_name: str) -> None:
-    _names.append(full_name)
-    text = name.encode()
+def _define_function(parent: int, function: Function, provider: Provider | None) -> None:
+    if provider is not None:
+        callbacks.define(parent, function, provider(function.name))
+        return
+    _names.append(function.full_name)
+    text = function.name.encode()
     take_error(
         c.component_linker_instance_add_func(parent, text, len(text), _REFUSE, len(_names) - 1, _NO_FINALIZER)
     )

@@ -82,7 +82,7 @@ class Many:
         service = self._service
         start = Start.from_data(start_data)
         made = service.component(component)
-        linker = made.linker()
+        linker = service.linker(made, start)
         codec = made.export(function).codec
         limit = start.timeout_s if timeout_s is None else timeout_s
         run = service.begin(job, start)

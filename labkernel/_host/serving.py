@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from labkernel._errors import CacheDamaged, GuestError, GuestTrap, LabError
+from labkernel._errors import CacheDamaged, ComponentError, GuestError, GuestTrap, LabError
 from labkernel._host import machine_code, protocol, traps
 from labkernel._host.binary import wat_error
+from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.many import Many
@@ -18,7 +19,7 @@ from labkernel._host.memory import linear_memories
 from labkernel._host.output import Output, Run
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.starts import Starts
-from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job
+from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job, Stopped
 from labkernel._host.worlds import world_to_data
 
 __all__ = ["Service", "stopped_error"]
@@ -35,7 +36,10 @@ class Sender(Protocol):
 
 
 class Service:
-    """Engines, components and instances of this process."""
+    """Engines, components and instances of this process.
+
+    `providers` implement imports in this process, by the import's name; a start names those it wants in `host`.
+    """
 
     def __init__(self, link: Sender, mac_key: bytes) -> None:
         self.link = link
@@ -45,6 +49,7 @@ class Service:
         self._components: dict[int, Component] = {}
         self._instances: dict[int, Instance] = {}
         self._finished: dict[int, str] = {}
+        self.providers: dict[str, Provider] = {}
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
             "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
@@ -139,7 +144,7 @@ class Service:
         run = self.begin(job, start)
         began = _now()
         made = self.component(component)
-        linker = made.linker()
+        linker = self.linker(made, start)
         linked = _now()
         instance = self.new_instance(job, made, linker, start)
         spent = _now() - linked
@@ -147,6 +152,19 @@ class Service:
         number = self._number()
         self._instances[number] = instance
         return [number, linked - began, spent]
+
+    def linker(self, component: Component, start: Start) -> int:
+        """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
+        return component.linker({name: self._provider(name) for name in start.host})
+
+    def _provider(self, name: str) -> Provider:
+        try:
+            return self.providers[name]
+        except KeyError:
+            known = ", ".join(self.providers) or "none"
+            raise ComponentError(
+                f"The import {name!r} has no implementation in the host process; it has those of {known}."
+            ) from None
 
     def new_instance(self, job: Job, component: Component, linker: int, start: Start) -> Instance:
         instance = Instance(component, start, self.output.stdout, self.output.stderr)
@@ -230,8 +248,11 @@ class Service:
         after = linear_memories()
         held = max((size for at, size in before.items() if at not in after), default=0)
         ending = traps.Ending(text, status, instance.start, printed=run.tail, held_bytes=held)
-        if job.stopped and (ending.is_stop or job.stopped == OUTPUT_CAP):
+        name, raised = instance.host_error or ("", None)
+        if job.stopped and (ending.is_stop or job.stopped == OUTPUT_CAP or isinstance(raised, Stopped)):
             return stopped_error(job)
+        if raised is not None:
+            return ending.host_error(name, raised)
         return ending.link_error() if linking else ending.error()
 
     @contextmanager

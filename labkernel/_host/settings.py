@@ -83,7 +83,9 @@ class Start:
     """How an instance is started: its grants and budgets as plain data.
 
     `dirs` holds (host path, guest path, writable); `hints` maps the beginning of an import's name to the
-    sentence that says how to grant it. `memory_bytes` bounds each linear memory, `output_bytes` each call.
+    sentence that says how to grant it; `host` names the imports, as in `World.imports`, that the host process
+    implements itself, by a provider of `serving.Service`. `memory_bytes` bounds each linear memory, `output_bytes`
+    each call.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -98,6 +100,7 @@ class Start:
     fuel: int | None = None
     timeout_s: float = 5.0
     hints: tuple[tuple[str, str], ...] = ()
+    host: tuple[str, ...] = ()
 
     def to_data(self) -> list[Any]:
         """Return the start as plain data, in the order of the fields."""
@@ -109,7 +112,7 @@ class Start:
         given = dict(zip(cls.__dataclass_fields__, data, strict=True))
         for name in ("env", "dirs", "hints"):
             given[name] = tuple(map(tuple, given[name]))
-        return cls(**given | {"args": tuple(given["args"])})
+        return cls(**given | {"args": tuple(given["args"]), "host": tuple(given["host"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Starts:
         try:
             lowered = component.export(function).codec.lower(args)
             t0 = _now()
-            linker = component.linker()
+            linker = service.linker(component, start)
             t1 = _now()
             instance = service.new_instance(job, component, linker, start)
             t2 = _now()

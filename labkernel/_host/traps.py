@@ -88,6 +88,16 @@ class Ending:
             return BudgetExceeded("value size", "128 MiB of values", how=how)
         return self._starved("unreachable") or self._trap()
 
+    def host_error(self, name: str, raised: BaseException) -> LabError:
+        """Return the error of a call that a host function ended: its own, if that is one of the lab's."""
+        error = raised
+        if not isinstance(error, LabError):
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            error = GuestTrap(f"The host function {name} failed ({what}). {NEXT}")
+        if isinstance(error, GuestTrap) and not error.backtrace:
+            error.backtrace = split_message(self.text)[1]
+        return error
+
     def _trap(self) -> GuestTrap:
         reason, frames = split_message(self.text)
         words = next((words for pattern, words in _REASONS if re.search(pattern, self.text)), "")

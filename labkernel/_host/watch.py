@@ -69,6 +69,7 @@ class Job:
             self.deadline = deadline = time.monotonic() + timeout_s
             self.timeout_s = timeout_s
             self.instance = instance
+            instance.job = self
             self.running = engine = instance.engine
             if instance.epoch != engine.epoch:
                 instance.arm()
