@@ -84,8 +84,8 @@ class Start:
 
     `dirs` holds (host path, guest path, writable); `hints` maps the beginning of an import's name to the
     sentence that says how to grant it; `host` names the imports, as in `World.imports`, that the host process
-    implements itself, by a provider of `serving.Service`. `memory_bytes` bounds each linear memory, `output_bytes`
-    each call.
+    implements itself, by a provider of `serving.Service`; `membrane` is the plain data of the `Policy` for a component
+    behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -101,6 +101,7 @@ class Start:
     timeout_s: float = 5.0
     hints: tuple[tuple[str, str], ...] = ()
     host: tuple[str, ...] = ()
+    membrane: tuple[Any, ...] | None = None
 
     def to_data(self) -> list[Any]:
         """Return the start as plain data, in the order of the fields."""
@@ -112,6 +113,8 @@ class Start:
         given = dict(zip(cls.__dataclass_fields__, data, strict=True))
         for name in ("env", "dirs", "hints"):
             given[name] = tuple(map(tuple, given[name]))
+        if given["membrane"] is not None:
+            given["membrane"] = tuple(given["membrane"])
         return cls(**given | {"args": tuple(given["args"]), "host": tuple(given["host"])})
 
 
