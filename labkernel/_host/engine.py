@@ -25,6 +25,7 @@ from labkernel._host.val import VAL
 from labkernel._wit import Function, HandleType, OpaqueType, World, type_text
 
 if TYPE_CHECKING:
+    from labkernel._host.membranes import Passage
     from labkernel._host.watch import Job
 
 __all__ = ["Component", "Engine", "Instance", "assemble"]
@@ -226,6 +227,7 @@ class Instance:
         self.epoch = -1
         self.job: Job | None = None
         self.host_error: tuple[str, BaseException] | None = None
+        self.passage: Passage | None = None
         self._bound: dict[str, Bound] = {}
         self._result = ctypes.create_string_buffer(VAL)
         self._result_address = addressof(self._result)
@@ -315,6 +317,8 @@ class Instance:
         """Delete the store and all that lives in it."""
         store, self.store = self.store, 0
         if store:
+            if self.passage is not None:
+                self.passage.close()
             asking.pop(self.context, None)
             c.store_delete(store)
 

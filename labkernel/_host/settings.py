@@ -87,7 +87,8 @@ class Start:
     sentence that says how to grant it; `denied` holds beginnings of the names of interfaces that trap at the call.
     `network` opens all of it and `http` every host: only for a component behind a membrane. `host` names the
     imports, as in `World.imports`, that the host process implements itself, by a provider of `serving.Service`.
-    `memory_bytes` bounds each linear memory, `output_bytes` each call.
+    `membrane` is the plain data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory,
+    `output_bytes` each call.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -105,6 +106,7 @@ class Start:
     timeout_s: float = 5.0
     hints: tuple[tuple[str, str], ...] = ()
     host: tuple[str, ...] = ()
+    membrane: tuple[Any, ...] | None = None
 
     def to_data(self) -> list[Any]:
         """Return the start as plain data, in the order of the fields."""
@@ -118,6 +120,8 @@ class Start:
             given[name] = tuple(map(tuple, given[name]))
         for name in ("args", "denied", "host"):
             given[name] = tuple(given[name])
+        if given["membrane"] is not None:
+            given["membrane"] = tuple(given["membrane"])
         return cls(**given)
 
 

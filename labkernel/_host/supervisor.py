@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from labkernel._errors import BudgetExceeded, GuestCrashed, LabError, UsageError, ValueDoesNotFit
 from labkernel._host import protocol
+from labkernel._host.policy import Ledger
 from labkernel._host.process import Exchange, Process, ProcessDied, Shield
 from labkernel._host.protocol import ProtocolError
 from labkernel._host.settings import (
@@ -303,6 +304,14 @@ class Supervisor:
             patience_s=2 * start.timeout_s + _SLACK_S + n * 5e-3,
         )
         return Startups(dict(zip(START_PHASES, map(_times, answer[0]), strict=True)), answer[1])
+
+    def ledger(self, started: Started | None) -> Ledger:
+        """Return what the membrane of an instance has seen since the last time, also after its end.
+
+        Without an instance it is that of the last one that failed to start.
+        """
+        number, generation = (started.id, started.generation) if started else (0, self.generation)
+        return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
 
     def drop(self, started: Started) -> None:
         """End an instance. One whose process is gone is gone already."""
