@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from labkernel._host.judges import place_text
-from labkernel._sandbox.tracing.seen import Seen, handles_in
-from labkernel._wit import HandleType
+from labkernel._sandbox.tracing.seen import Seen
 
 __all__ = ["Names", "learners"]
 
@@ -33,32 +32,21 @@ class Names:
 
     def about(self, call: Seen) -> str:
         """Return what the first handle of a call's arguments stands for, and learn from the call."""
-        given = list(self._given(call))
-        about = next((self.of(number) for _, number in given), "")
-        self._learn(call, given)
+        about = self.of(call.first)
+        self._learn(call, about)
         return about
 
-    @staticmethod
-    def _given(call: Seen) -> list[tuple[HandleType, int]]:
-        found: list[tuple[HandleType, int]] = []
-        for value, param in zip(call.args or [], call.function.params, strict=False):
-            found += handles_in(value, param.type) if value is not None else []
-        return found
-
-    def _learn(self, call: Seen, given: list[tuple[HandleType, int]]) -> None:
-        if call.function.name.startswith("[resource-drop]"):
-            for _, number in given:
-                self._names.pop(number, None)
+    def _learn(self, call: Seen, owner: str) -> None:
+        if call.is_drop:
+            self._names.pop(call.first, None)
             return
-        name = call.name
-        if (learn := _LEARNERS.get(name)) is not None and call.args is not None and call.has_worked:
+        if not call.has_worked:
+            return
+        for made in call.entry.made:
+            self._names[made.number] = owner or _own_name(call, made.resource)
+        learn = _LEARNERS.get(call.name)
+        if learn is not None and call.is_whole:
             learn(self, call)
-            return
-        if not call.has_worked or call.value is None:
-            return
-        owner = next((self.of(number) for _, number in given), "")
-        for kind, number in handles_in(call.value, call.function.result):
-            self._names[number] = owner or _own_name(call, kind)
 
     def _set(self, handle: int, name: str) -> None:
         self._names[handle] = name
@@ -96,7 +84,7 @@ class Names:
         self._set(args[0], f"request to {args[1][0] if args[1] else 'nobody'}")
 
 
-def _own_name(call: Seen, kind: HandleType) -> str:
+def _own_name(call: Seen, resource: str) -> str:
     match call.name:
         case name if name.startswith("wasi:cli/std"):
             return name.partition("#get-")[2]
@@ -104,7 +92,7 @@ def _own_name(call: Seen, kind: HandleType) -> str:
             "wasi:clocks/monotonic-clock#subscribe-duration" | "wasi:clocks/monotonic-clock#subscribe-instant"
         ):
             return "timer"
-    return kind.resource
+    return resource
 
 
 _LEARNERS: Final[dict[str, Callable[[Names, Seen], None]]] = {

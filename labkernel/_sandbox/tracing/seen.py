@@ -1,88 +1,67 @@
-"""One call as it was seen, before it is put into words: function, values as far as they are known, its outcome."""
+"""One host call as it was seen: its entry in the ledger, and its values where they were kept whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from labkernel._wit import (
-    Function,
-    HandleType,
-    ListType,
-    OptionType,
-    RecordType,
-    ResultType,
-    TupleType,
-    Type,
-    VariantType,
-)
+from labkernel._sandbox.ledger import Entry
+from labkernel._wit import ResultType
 
-__all__ = ["Seen", "handles_in"]
+__all__ = ["DROP", "Seen"]
 
+DROP: Final = "[resource-drop]"
 #: Errors by which WASI's interfaces refuse what was not granted.
-_REFUSALS: Final = frozenset({"access-denied", "access", "not-permitted", "read-only", "HTTP-request-denied"})
+_REFUSAL: Final = re.compile(r"err\((access-denied|access|not-permitted|read-only|HTTP-request-denied)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One call of an import. `args` and `value` are in normal form where `is_whole`, else cut short or `None`."""
+    """One call. `args` and `value` are in normal form, `None` where only the entry was kept."""
 
-    function: Function
-    args: list[Any] | None
-    value: Any = None
+    entry: Entry
     event: int = -1
-    is_whole: bool = True
-    has_returned: bool = True
-    is_answered: bool = False
-    is_virtual: bool = False
-    start_ns: int = 0
-    ns: int = 0
-    texts: tuple[str, str] = ("", "")
+    args: list[Any] | None = None
+    value: Any = None
 
     @property
     def name(self) -> str:
         """Interface and function without the version."""
-        return f"{self.function.interface.partition('@')[0]}#{self.function.name}"
+        function = self.entry.function
+        return f"{function.interface.partition('@')[0]}#{function.name}" if function.interface else function.name
+
+    @property
+    def is_drop(self) -> bool:
+        """Whether it lets go of a resource."""
+        return self.entry.function.name.startswith(DROP)
+
+    @property
+    def first(self) -> int:
+        """The first handle in the arguments, -1 where there is none."""
+        return self.entry.given[0].number if self.entry.given else -1
 
     @property
     def has_worked(self) -> bool:
         """Whether it returned, and no error."""
-        is_result = isinstance(self.function.result, ResultType)
-        return self.has_returned and (not is_result or (bool(self.value) and self.value[0] == "ok"))
+        return self.entry.ending != "never" and not self.entry.result.startswith("err")
 
     @property
-    def is_refused(self) -> bool:
-        """Whether it returned an error that says that something is not allowed."""
-        if not self.has_returned or not isinstance(self.function.result, ResultType) or not self.value:
-            return False
-        case, payload = self.value
-        code = payload[0] if isinstance(payload, list) and payload else payload
-        return case == "err" and code in _REFUSALS
+    def is_whole(self) -> bool:
+        """Whether its arguments and its result were kept whole."""
+        return self.args is not None
 
     @property
     def ok(self) -> Any:
-        """The payload of a result that is no error, or the result itself."""
-        return self.value[1] if isinstance(self.function.result, ResultType) else self.value
+        """The payload of a result that is no error, or the result itself; only of a call kept whole."""
+        return self.value[1] if isinstance(self.entry.function.result, ResultType) else self.value
 
-
-def handles_in(value: Any, wit_type: Type | None) -> Iterator[tuple[HandleType, int]]:
-    """Yield the handles in a value in normal form, in order, with their types."""
-    match wit_type:
-        case HandleType():
-            yield wit_type, value
-        case ListType(element) if not isinstance(value, bytes):
-            for each in value:
-                yield from handles_in(each, element)
-        case OptionType(payload) if value is not None:
-            yield from handles_in(value[0], payload)
-        case TupleType(elements):
-            for each, part in zip(value, elements, strict=True):
-                yield from handles_in(each, part)
-        case RecordType(fields):
-            for each, named in zip(value, fields, strict=True):
-                yield from handles_in(each, named.type)
-        case ResultType(ok, err):
-            yield from handles_in(value[1], ok if value[0] == "ok" else err)
-        case VariantType(cases):
-            yield from handles_in(value[1], next((c.type for c in cases if c.name == value[0]), None))
+    @property
+    def verdict(self) -> str:
+        """What became of it, as `HostCall` says."""
+        match self.entry.ending:
+            case "never":
+                return "trapped"
+            case "virtual":
+                return "virtual"
+        return "refused" if _REFUSAL.fullmatch(self.entry.result) else "allowed"

@@ -26,7 +26,6 @@ _PATHS: Final = {
     "remove-directory-at": 1, "unlink-file-at": 1, "symlink-at": 2, "link-at": 2, "rename-at": 1,
 }  # fmt: skip
 _CHANGING: Final = frozenset(_PATHS) - {"stat-at", "metadata-hash-at", "readlink-at"}
-_DRAWS: Final = ("wasi:random/",)
 
 
 @dataclass(slots=True)
@@ -57,19 +56,19 @@ class Uses:
 
     def add(self, call: Seen) -> None:
         """Take a call in."""
-        if call.function.name.startswith("[resource-drop]"):
+        if call.is_drop:
             for known in (self._lookups, self._paths, self._http, self._listen_places):
-                known.pop((call.args or [-1])[0], None)
-            self._stdin_handles.discard((call.args or [-1])[0])
+                known.pop(call.first, None)
+            self._stdin_handles.discard(call.first)
             return
-        if call.name.startswith("wasi:clocks/"):
-            self.clock = True
-        elif call.name.startswith(_DRAWS):
-            self.random = True
+        self.clock |= call.name.startswith("wasi:clocks/")
+        self.random |= call.name.startswith("wasi:random/")
+        if call.name == "wasi:cli/stdin#get-stdin":
+            self._stdin_handles |= {made.number for made in call.entry.made}
         elif call.name.startswith("wasi:io/streams#[method]input-stream."):
-            self.stdin |= bool(call.args) and (call.args or [None])[0] in self._stdin_handles
+            self.stdin |= call.first in self._stdin_handles
         use = USES.get(call.name)
-        if use is not None and call.has_worked and (call.is_whole or call.args is not None):
+        if use is not None and call.has_worked and call.is_whole:
             use(self, call)
 
     # --------------------------------------------------------------------------------------------- texts
@@ -79,9 +78,6 @@ class Uses:
 
     def _arguments(self, call: Seen) -> None:
         self.arguments = True
-
-    def _stdin(self, call: Seen) -> None:
-        self._stdin_handles.add(call.value)
 
     # ------------------------------------------------------------------------------------------- folders
 
@@ -100,7 +96,7 @@ class Uses:
 
     def _path(self, call: Seen) -> None:
         args = call.args or []
-        name = call.function.name.rpartition(".")[2]
+        name = call.entry.function.name.rpartition(".")[2]
         root, at = self._paths.get(args[0], ("", ""))
         full = posixpath.normpath(posixpath.join(at, args[_PATHS[name]]))
         self._use(root, full if full == "." else posixpath.dirname(full), written=name in _CHANGING)
@@ -182,7 +178,7 @@ class Uses:
     def _set(self, call: Seen) -> None:
         handle, value = call.args or [0, None]
         request = self._http.setdefault(handle, ["GET", "HTTPS", ""])
-        match call.function.name.rpartition("-")[2]:
+        match call.entry.function.name.rpartition("-")[2]:
             case "method":
                 request[0] = value[1] if value[0] == "other" else value[0].upper()
             case "scheme":
@@ -200,7 +196,6 @@ class Uses:
 USES: Final[dict[str, Callable[[Uses, Seen], None]]] = {
     "wasi:cli/environment#get-environment": Uses._environment,
     "wasi:cli/environment#get-arguments": Uses._arguments,
-    "wasi:cli/stdin#get-stdin": Uses._stdin,
     "wasi:filesystem/preopens#get-directories": Uses._directories,
     _FILE + "open-at": Uses._open,
     _FILE + "read-directory": Uses._list,

@@ -1,0 +1,10 @@
+"""Traces: what a guest asked of its host, what it used of its grants, and recordings that answer in the host's place."""
+
+from __future__ import annotations
+
+from labkernel._sandbox.tracing.follow import learners
+from labkernel._sandbox.tracing.gather import Gathering
+from labkernel._sandbox.tracing.records import Event, HostCall, Trace
+from labkernel._sandbox.tracing.uses import USES
+
+__all__ = ["USES", "Event", "Gathering", "HostCall", "Trace", "learners"]
