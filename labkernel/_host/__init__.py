@@ -6,6 +6,7 @@ kernel's side (`Supervisor` and the records) does not import it.
 
 from __future__ import annotations
 
+from labkernel._host.policy import Ledger, Policy
 from labkernel._host.settings import (
     Called,
     Codegen,
@@ -25,7 +26,9 @@ __all__ = [
     "ColdRun",
     "EngineSettings",
     "Fired",
+    "Ledger",
     "Loaded",
+    "Policy",
     "Start",
     "Started",
     "Startups",

@@ -20,6 +20,7 @@ from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
+from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
@@ -62,6 +63,9 @@ class Lab:
         self.code = MachineCode(self.cache, tools=self.tools, guests=self.guests)
         self.builder = Builder(
             self.cache, tools=self.tools, code=self.code, toolbox=self.toolbox, progress=self.progress
+        )
+        self.membranes = Membranes(
+            self.cache, code=self.code, toolbox=self.builder.ready_toolbox, tools=self.tools
         )
         self._measuring = Measuring(self)
         self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
