@@ -9,6 +9,7 @@ membrane is refused.
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import threading
 from collections.abc import Callable
@@ -32,6 +33,8 @@ _HEADER: Final = struct.Struct("<IIII")
 _FRAME: Final = struct.Struct(f"<{at.ARGUMENTS + 1}Q")
 _CLOCK: Final = struct.Struct("<QQQQQ")
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+_PIECE: Final = 1 << 15
+"""Bytes that a guard lets the instance print at once."""
 
 
 class Guard(Protocol):
@@ -68,8 +71,22 @@ class Recorder:
         return calls
 
 
-GUARDS: Final[dict[str, Callable[[Policy], Guard]]] = {"record": Recorder}
-"""Makers of guards, by the name that policies give."""
+def _court(policy: Policy) -> Guard:
+    from labkernel._host.judges import Court
+
+    return Court(policy)
+
+
+def _replay(policy: Policy) -> Guard:
+    from labkernel._host.judges import Replay
+
+    return Replay(policy)
+
+
+GUARDS: Final[dict[str, Callable[[Policy], Guard]]] = {
+    "record": Recorder, "court": _court, "replay": _replay,
+}  # fmt: skip
+"""Makers of guards, by the name that policies give; a process that needs none imports none."""
 
 
 class Passage:
@@ -198,9 +215,20 @@ def _passage(instance: Instance) -> Passage:
     return instance.passage
 
 
+def _ask(instance: Instance, arguments: list[Any]) -> int:
+    passage = _passage(instance)
+    took = passage.ask(*arguments)
+    for stream, data in getattr(passage.guard, "written", None) or ():
+        for begin in range(0, len(data), _PIECE):
+            os.write(instance.streams[stream], data[begin : begin + _PIECE])
+    if hasattr(passage.guard, "written"):
+        passage.guard.written.clear()
+    return took
+
+
 _FUNCTIONS: Final[dict[str, HostFunction]] = {
     "policy": _policy,
-    "ask": lambda instance, arguments: _passage(instance).ask(*arguments),
+    "ask": _ask,
     "tell": lambda instance, arguments: _passage(instance).tell(*arguments),
     "drain": lambda instance, _: _passage(instance).collect(),
 }

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._capability import Budgets, Grants, Standing
-from labkernel._errors import GuestError, LabError, UsageError, did_you_mean, render_short
+from labkernel._errors import CapabilityDenied, GuestError, LabError, UsageError, did_you_mean, render_short
 from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
 from labkernel._host import Started
 from labkernel._lab.records import NoSuchFunction
+from labkernel._lab.tracing import UNWATCHED, Tracing, Watched
 from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
+from labkernel._sandbox.tracing import Event, Trace
 from labkernel._timing import format_count
 from labkernel._values import find_function, parse_call, to_normal
 from labkernel._wit import Function
@@ -37,9 +40,11 @@ class Instance:
     """
 
     def __init__(
-        self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool
-    ) -> None:
+        self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool,
+        tracing: Tracing = UNWATCHED,
+    ) -> None:  # fmt: skip
         self.name, self.build, self.grants, self.budgets, self.pin = name, build, grants, budgets, pin
+        self.tracing = tracing
         self._lab = lab
         self._started: Started | None = None
         self._finished = ""
@@ -50,16 +55,30 @@ class Instance:
     def start(self, *, on_output: OnOutput | None = None) -> None:
         """Start afresh: a new store, a new memory, the same grants."""
         self.drop()
-        loaded = self._lab.code.loaded(self.build)
-        start = start_of(self.grants, self.budgets, self.build.supplies)
+        self._watched = watched = Watched(self._lab, self.build, self.grants, self.tracing)
+        loaded = self._lab.code.loaded(watched.build)
+        start = watched.start(start_of(self.grants, self.budgets, self.build.supplies))
         sink = on_output or self._lab.on_output
-        self._started = self._lab.guests.instantiate(loaded, start, on_output=sink)
+        try:
+            self._started = self._lab.guests.instantiate(loaded, start, on_output=sink)
+        finally:
+            watched.hear(self._started)
         self._finished = ""
         self.phases = {
             "deserialize": loaded.deserialize_ns,
             "link": self._started.link_ns,
             "instantiate": self._started.instantiate_ns,
         }
+
+    @property
+    def trace(self) -> Trace:
+        """Every host call since this instance was started. Raises `UsageError` where none is kept."""
+        return self._watched.trace(self)
+
+    @property
+    def watched(self) -> Watched:
+        """What this start of the instance is watched by."""
+        return self._watched
 
     def drop(self) -> None:
         """Let go of the store; the next call starts a new one."""
@@ -156,17 +175,22 @@ class Instance:
                 sink(stream, text)
 
         assert self._started is not None
+        event = Event(self._watched.next_event(), call_of(function, args), 0)
+        begun = time.perf_counter_ns()
         try:
             called = self._lab.guests.call(
                 self._started, function.full_name, args, timeout_s=self.budgets.timeout_s, on_output=hear
             )
-        except GuestError as error:
+        except (GuestError, CapabilityDenied) as error:
             self._note_failure(error)
             error.output = "".join(said)
+            spent = time.perf_counter_ns() - begun
+            self._hear(replace(event, ns=spent, error=f"{type(error).__name__}: {error}"), said)
             raise
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
             raise
+        self._hear(replace(event, ns=called.ns, fuel_used=called.fuel_used), said)
         return Answer(
             target=self.target(),
             function=function,
@@ -214,6 +238,9 @@ class Instance:
             raise
         if done.error is not None:
             self._note_failure(done.error)
+        what = f"{function.full_name}(...) × {len(done.ns)}"
+        error = f"{type(done.error).__name__}: {done.error}" if done.error else ""
+        self._hear(Event(self._watched.next_event(), what, sum(done.ns), error=error), said)
         return Run(
             target=self.target(),
             function=function,
@@ -227,6 +254,9 @@ class Instance:
             output="".join(said),
             notes=tuple(notes),
         )
+
+    def _hear(self, event: Event, said: list[str]) -> None:
+        self._watched.hear(self._started, replace(event, output_bytes=len("".join(said).encode())))
 
     def target(self) -> Target:
         """Return what a figure of this instance is a figure of."""

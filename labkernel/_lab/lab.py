@@ -22,6 +22,7 @@ from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
+from labkernel._lab.tracing import Tracing
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
 from labkernel._timing import Timings
@@ -186,11 +187,12 @@ class Lab:
 
     def instantiate(
         self, component: str | Build, *, name: str | None = None, pin: bool = False, compiler: str | None = None,
-        **given: Any,
+        trace: bool = False, record: bool = False, **given: Any,
     ) -> Instance:  # fmt: skip
         """Start a component with grants and budgets, as `%instantiate` names them.
 
-        Without `name` it becomes the component's own instance. Raises `UnknownCapability`, `CapabilityError`,
+        Without `name` it becomes the component's own instance. With `trace` every host call is kept in short, with
+        `record` whole, as a recording needs it. Raises `UnknownCapability`, `CapabilityError`,
         `CapabilityDenied` (under `strict`) or a `GuestError`.
         """
         build = self.component(component)
@@ -199,7 +201,8 @@ class Lab:
         settings = self._settings(compiler, budgets.fuel)
         build = self.code.for_settings(build, settings)
         name = name or build.name
-        instance = Instance(self, name, build, grants, budgets, pin=pin)
+        tracing = Tracing(is_traced=trace or record, is_recorded=record)
+        instance = Instance(self, name, build, grants, budgets, pin=pin, tracing=tracing)
         old = self.instances.get(name)
         if old is not None:
             old.drop()

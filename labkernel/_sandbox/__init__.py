@@ -5,8 +5,18 @@ It knows the interfaces of WASI 0.2 and what the engine does with each; it start
 
 from __future__ import annotations
 
+from labkernel._sandbox.guarding import needs_membrane, policy_of, replay_policy
 from labkernel._sandbox.refusing import refuse_other_wasi, refuse_ungranted
 from labkernel._sandbox.standing import standings
 from labkernel._sandbox.starting import start_of, wasmtime_line
 
-__all__ = ["refuse_other_wasi", "refuse_ungranted", "standings", "start_of", "wasmtime_line"]
+__all__ = [
+    "needs_membrane",
+    "policy_of",
+    "refuse_other_wasi",
+    "refuse_ungranted",
+    "replay_policy",
+    "standings",
+    "start_of",
+    "wasmtime_line",
+]

@@ -21,7 +21,9 @@ _WHOLE: Final = frozenset(USES) | learners()
 
 def needs_membrane(grants: Grants) -> bool:
     """Whether these grants ask for what the engine alone does not do."""
-    is_virtual = (grants.clock and grants.clock.is_virtual) or (grants.random and grants.random.mode == "seed")
+    is_virtual = (grants.clock and grants.clock.is_virtual) or (
+        grants.random and grants.random.mode == "seed"
+    )
     return bool(is_virtual or grants.net or grants.http)
 
 

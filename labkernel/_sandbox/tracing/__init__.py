@@ -1,4 +1,4 @@
-"""Traces: what a guest asked of its host, what it used of its grants, and recordings that answer in the host's place."""
+"""Traces: what a guest asked of its host, what it used of its grants, and recordings that answer instead."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ class Seen:
     def name(self) -> str:
         """Interface and function without the version."""
         function = self.entry.function
-        return f"{function.interface.partition('@')[0]}#{function.name}" if function.interface else function.name
+        return (
+            f"{function.interface.partition('@')[0]}#{function.name}" if function.interface else function.name
+        )
 
     @property
     def is_drop(self) -> bool:
