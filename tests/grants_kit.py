@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ASKER", "ASKER_WIT", "SENDER", "SENDER_WIT"]
+__all__ = ["ASKER", "ASKER_WIT", "C_WIT", "SENDER", "SENDER_WIT", "C"]
 
 ASKER_WIT: Final = """package lab:asks@1.0.0;
 
@@ -140,4 +140,38 @@ fn request(method: String, scheme: String, authority: Option<String>, path: Stri
     while let Ok(chunk) = stream.blocking_read(4096) { bytes.extend(chunk); }
     Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }
+"""
+
+C_WIT: Final = """package lab:knocks@1.0.0;
+
+world knocker {
+  import wasi:sockets/instance-network@0.2.6;
+  import wasi:sockets/tcp-create-socket@0.2.6;
+  import wasi:sockets/tcp@0.2.6;
+  export knock: func(port: u16) -> s32;
+  export listen: func() -> s32;
+}
+"""
+
+C: Final = r"""
+static int32_t with(uint16_t port, bool is_server) {
+  wasi_sockets_network_error_code_t code;
+  wasi_sockets_tcp_own_tcp_socket_t socket;
+  if (!wasi_sockets_tcp_create_socket_create_tcp_socket(0, &socket, &code)) return code;
+  wasi_sockets_tcp_borrow_tcp_socket_t it = wasi_sockets_tcp_borrow_tcp_socket(socket);
+  wasi_sockets_network_own_network_t network = wasi_sockets_instance_network_instance_network();
+  wasi_sockets_network_ip_socket_address_t at = {.tag = 0};
+  at.val.ipv4.port = port;
+  at.val.ipv4.address.f0 = 127;
+  at.val.ipv4.address.f1 = 0;
+  at.val.ipv4.address.f2 = 0;
+  at.val.ipv4.address.f3 = 1;
+  wasi_sockets_network_borrow_network_t n = wasi_sockets_network_borrow_network(network);
+  bool ok = is_server ? wasi_sockets_tcp_method_tcp_socket_start_bind(it, n, &at, &code)
+                      : wasi_sockets_tcp_method_tcp_socket_start_connect(it, n, &at, &code);
+  return ok ? -1 : (int32_t)code;
+}
+
+int32_t exports_knocker_knock(uint16_t port) { return with(port, false); }
+int32_t exports_knocker_listen(void) { return with(8080, true); }
 """

@@ -218,11 +218,11 @@ def _passage(instance: Instance) -> Passage:
 def _ask(instance: Instance, arguments: list[Any]) -> int:
     passage = _passage(instance)
     took = passage.ask(*arguments)
-    for stream, data in getattr(passage.guard, "written", None) or ():
+    written = getattr(passage.guard, "written", None)
+    while written:
+        stream, data = written.pop(0)
         for begin in range(0, len(data), _PIECE):
             os.write(instance.streams[stream], data[begin : begin + _PIECE])
-    if hasattr(passage.guard, "written"):
-        passage.guard.written.clear()
     return took
 
 

@@ -16,7 +16,7 @@ from labkernel._host import Started
 from labkernel._lab.records import NoSuchFunction
 from labkernel._lab.tracing import UNWATCHED, Tracing, Watched
 from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
-from labkernel._sandbox.tracing import Event, Trace
+from labkernel._sandbox.tracing import Event, Played, Trace
 from labkernel._timing import format_count
 from labkernel._values import find_function, parse_call, to_normal
 from labkernel._wit import Function
@@ -185,12 +185,15 @@ class Instance:
             self._note_failure(error)
             error.output = "".join(said)
             spent = time.perf_counter_ns() - begun
-            self._hear(replace(event, ns=spent, error=f"{type(error).__name__}: {error}"), said)
+            told = f"{type(error).__name__}: {error}"
+            fired = Played(function.full_name, args, (), None, told)
+            self._hear(replace(event, ns=spent, error=told), said, fired)
             raise
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
             raise
-        self._hear(replace(event, ns=called.ns, fuel_used=called.fuel_used), said)
+        fired = Played(function.full_name, args, (), [called.result])
+        self._hear(replace(event, ns=called.ns, fuel_used=called.fuel_used), said, fired)
         return Answer(
             target=self.target(),
             function=function,
@@ -239,8 +242,15 @@ class Instance:
         if done.error is not None:
             self._note_failure(done.error)
         what = f"{function.full_name}(...) × {len(done.ns)}"
-        error = f"{type(done.error).__name__}: {done.error}" if done.error else ""
-        self._hear(Event(self._watched.next_event(), what, sum(done.ns), error=error), said)
+        told = f"{type(done.error).__name__}: {done.error}" if done.error else ""
+        played = [
+            Played(function.full_name, args, (), [result])
+            for args, result in zip(fired, done.results, strict=False)
+        ]
+        if told:
+            played.append(Played(function.full_name, fired[len(played)], (), None, told))
+        event = Event(self._watched.next_event(), what, sum(done.ns), error=told)
+        self._hear(event, said, *played)
         return Run(
             target=self.target(),
             function=function,
@@ -255,8 +265,9 @@ class Instance:
             notes=tuple(notes),
         )
 
-    def _hear(self, event: Event, said: list[str]) -> None:
-        self._watched.hear(self._started, replace(event, output_bytes=len("".join(said).encode())))
+    def _hear(self, event: Event, said: list[str], *fired: Played) -> None:
+        event = replace(event, output_bytes=len("".join(said).encode()))
+        self._watched.hear(self._started, event, fired)
 
     def target(self) -> Target:
         """Return what a figure of this instance is a figure of."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,13 +19,16 @@ from labkernel._fire import Answer, Run
 from labkernel._host import EngineSettings, Supervisor
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode
+from labkernel._lab.cost import tracing_cost_ns
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
+from labkernel._lab.replaying import Replayed, play, write_recording
 from labkernel._lab.tracing import Tracing
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
+from labkernel._sandbox.tracing import Trace
 from labkernel._timing import Timings
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Function, Package, World
@@ -69,6 +73,7 @@ class Lab:
             self.cache, code=self.code, toolbox=self.builder.ready_toolbox, tools=self.tools
         )
         self._measuring = Measuring(self)
+        self._watching_costs: dict[Tracing, float] = {}
         self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
 
     def progress(self, text: str) -> None:
@@ -296,6 +301,40 @@ class Lab:
             return instance.run(answer_function, n=n, events=events, on_progress=on_progress)
         function = self.function(instance, call.strip() if call else None)
         return instance.run(function, n=n, seed=seed, on_progress=on_progress)
+
+    def trace(self, target: str | Instance) -> Trace:
+        """Return every host call of an instance that was started with `trace` or `record`.
+
+        Raises `UsageError` where none is kept.
+        """
+        instance = target if isinstance(target, Instance) else self.target(target)
+        trace = instance.trace
+        if instance.tracing.recording is not None:
+            return trace
+        if instance.tracing not in self._watching_costs:
+            self._watching_costs[instance.tracing] = tracing_cost_ns(self, instance.tracing)
+        return replace(trace, cost_ns=self._watching_costs[instance.tracing])
+
+    def save_recording(self, target: str | Instance, path: str | Path) -> Path:
+        """Write what an instance started with `record` has done since its start, and return the path.
+
+        Raises `UsageError` for an instance that was not recorded.
+        """
+        return write_recording(target if isinstance(target, Instance) else self.target(target), path)
+
+    def replay(
+        self, target: str | Instance | Build, path: str | Path, *, call: str | None = None
+    ) -> Replayed:
+        """Play a recording: the component starts without any grant, and every host call is answered from the file.
+
+        The recorded events are fired, or `call` (WAVE) in their place. Raises `UsageError` for a recording of another
+        component, and `GuestTrap` at the first host call that is not the recorded one.
+        """
+        if isinstance(target, str) and target in self.instances:
+            target = self.instances[target]
+        build = target.build if isinstance(target, Instance) else self.component(target)
+        budgets = target.budgets if isinstance(target, Instance) else make_budgets({})
+        return play(self, build, path, call=call, name=f"{build.name}-replay", budgets=budgets)
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
         """Measure start-up or calls of several targets beside baselines; see `Measuring.timings`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from labkernel._capability import Grants
 from labkernel._errors import LabError, UsageError
 from labkernel._host import Policy, Start, Started
 from labkernel._sandbox import needs_membrane, policy_of, replay_policy
-from labkernel._sandbox.tracing import Event, Gathering, Trace
+from labkernel._sandbox.tracing import Event, Gathering, Played, Trace
 from labkernel._timing import format_bytes
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Watched:
         self.build = lab.membranes.behind(build) if needed else build
         self._gathering = Gathering(self.build.wrapped)
         self._event = -1
+        self.played: list[Played] = []
 
     def start(self, start: Start) -> Start:
         """Return the start with what the membrane is told; only behind one is anything of the network opened."""
@@ -66,28 +68,32 @@ class Watched:
             self.build.wrapped, self._grants, is_traced=tracing.is_traced, is_recorded=tracing.is_recorded
         )
 
-    def hear(self, started: Started | None, event: Event | None = None) -> None:
-        """Take in what the membrane has told until now; `event` is what has just ended, None for the start itself."""
-        if not self.tracing.is_kept or not self.build.wrapped:
+    def hear(self, started: Started | None, event: Event | None = None, fired: Sequence[Played] = ()) -> None:
+        """Take in what the membrane has told until now.
+
+        `event` is what has just ended, `None` for the start itself; `fired` is the same for a recording. Of many
+        events fired at once the first has all the host calls: their order is what counts.
+        """
+        if not self.tracing.is_kept:
             return
-        calls = 0
+        calls, before = 0, len(self._gathering.recorded)
         with contextlib.suppress(LabError):
+            if not self.build.wrapped:
+                raise UsageError("There is no membrane that could tell.")
             ledger = self._lab.guests.ledger(started)
             if self.tracing.recording is not None:
                 ledger = replace(ledger, guard=None)
             calls = self._gathering.add(ledger, -1 if event is None else event.number)
         if event is not None:
             self._gathering.end(replace(event, calls=calls))
+        if self.tracing.is_recorded:
+            first, *rest = fired or [Played("", [], ())]
+            self.played += [replace(first, calls=tuple(self._gathering.recorded[before:])), *rest]
 
     def next_event(self) -> int:
         """Return the number of the event that begins now."""
         self._event += 1
         return self._event
-
-    @property
-    def calls(self) -> list[list[object]]:
-        """The calls kept whole, in order."""
-        return self._gathering.recorded
 
     @property
     def lost(self) -> int:
