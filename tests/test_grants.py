@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from grants_kit import ASKER, ASKER_WIT, C_WIT, SENDER, SENDER_WIT, C
+from grants_kit import http_server, prepared_lab, tcp_server, udp_server
 
 from labkernel import CapabilityDenied
-from labkernel._cache import Cache
 from labkernel._lab import Lab
-from labkernel._toolbox import find_toolbox
 
 NOON = "fixed:2026-01-01T12:00:00Z"
 NOON_NS = 1_767_268_800_000_000_000
@@ -25,107 +21,7 @@ NOON_NS = 1_767_268_800_000_000_000
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """Return a lab with the three guests built, or skip where the tools are missing."""
-    import os
-    import shutil
-
-    missing = [
-        name
-        for name, there in (("toolbox", find_toolbox(Cache())), ("cargo", shutil.which("cargo")))
-        if not there
-    ]
-    if missing and os.environ.get("LABKERNEL_REQUIRE") != "all":
-        pytest.skip(f"missing: {', '.join(missing)}")
-    with Lab() as made:
-        for name, wit in (("asks", ASKER_WIT), ("sends", SENDER_WIT), ("knocks", C_WIT)):
-            made.wit(wit, name=name)
-        made.build("rust", ASKER, name="asker", world="asker")
-        made.build("rust", SENDER, name="sender", world="sender")
-        made.build("c", C, name="knocker", world="knocker")
-        yield made
-
-
-@contextlib.contextmanager
-def tcp_server(address: str = "127.0.0.1") -> Iterator[int]:
-    """Answer `pong` to whoever connects, and yield the port."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    server = socket.create_server((address, 0), family=family)
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = server.accept()
-                with client:
-                    client.recv(64)
-                    client.sendall(b"pong")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield server.getsockname()[1]
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        thread.join()
-
-
-@contextlib.contextmanager
-def udp_server(address: str = "127.0.0.1") -> Iterator[tuple[int, list[bytes]]]:
-    """Answer `pong` to each datagram, and yield the port and what arrived."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    heard: list[bytes] = []
-    with socket.socket(family, socket.SOCK_DGRAM) as server:
-        server.bind((address, 0))
-
-        def serve() -> None:
-            while (got := server.recvfrom(64))[0] != b"end":
-                heard.append(got[0])
-                server.sendto(b"pong", got[1])
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield server.getsockname()[1], heard
-        finally:
-            with socket.socket(family, socket.SOCK_DGRAM) as ending:
-                ending.sendto(b"end", server.getsockname())
-            thread.join()
-
-
-class Pages(BaseHTTPRequestHandler):
-    """Says which method and path were asked for; `/moved` sends elsewhere."""
-
-    asked: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        """Answer any method."""
-        self.asked.append(f"{self.command} {self.path}")
-        if self.path.startswith("/moved"):
-            self.send_response(302)
-            self.send_header("Location", self.path.partition("?")[2])
-        else:
-            self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"{self.command} {self.path}".encode())
-
-    do_POST = do_GET  # noqa: N815 - as the base class calls it
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def http_server() -> Iterator[tuple[int, list[str]]]:
-    """Serve pages on the loopback, and yield the port and what was asked for."""
-    asked: ClassVar[list[str]] = []
-    handler = type("Handler", (Pages,), {"asked": asked})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port, asked
-        finally:
-            server.shutdown()
-            thread.join()
+    yield from prepared_lab()
 
 
 # ---------------------------------------------------------------------------------------- clocks and randomness

@@ -55,10 +55,10 @@ def _deepest(directory: Directory, folder: Folder) -> str:
     """Return the deepest folder that holds all that was used, where links of the machine lead included."""
     root = os.path.realpath(directory.host)
     used = set()
-    for path in folder.used:
-        used.add(os.path.normpath(path or "."))
+    for path, is_folder in folder.used:
         real = os.path.relpath(os.path.realpath(os.path.join(directory.host, path)), root)
-        used.add("." if real.startswith("..") else real)
+        for place in (path, real if not real.startswith("..") else "."):
+            used.add(os.path.normpath(place if is_folder else os.path.dirname(place) or "."))
     common = os.path.commonpath([os.path.join("/", path) for path in used])
     return os.path.normpath(os.path.relpath(common, "/"))
 

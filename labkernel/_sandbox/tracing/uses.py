@@ -30,9 +30,9 @@ _CHANGING: Final = frozenset(_PATHS) - {"stat-at", "metadata-hash-at", "readlink
 
 @dataclass(slots=True)
 class Folder:
-    """What was used of one granted directory: folders of files, and folders themselves; written or not."""
+    """What was used of one granted directory: paths in it, each with whether it is a folder; written or not."""
 
-    used: list[str] = field(default_factory=list)
+    used: list[tuple[str, bool]] = field(default_factory=list)
     written: bool = False
 
 
@@ -92,25 +92,25 @@ class Uses:
         self._paths[call.ok] = (root, full)
         is_folder = "directory" in how
         written = bool({"create", "truncate"} & set(how)) or bool({"write", "mutate-directory"} & set(flags))
-        self._use(root, full if is_folder else posixpath.dirname(full), written=written)
+        self._use(root, full, is_folder=is_folder, written=written)
 
     def _path(self, call: Seen) -> None:
         args = call.args or []
         name = call.entry.function.name.rpartition(".")[2]
         root, at = self._paths.get(args[0], ("", ""))
         full = posixpath.normpath(posixpath.join(at, args[_PATHS[name]]))
-        self._use(root, full if full == "." else posixpath.dirname(full), written=name in _CHANGING)
+        self._use(root, full, is_folder=full == ".", written=name in _CHANGING)
         if name in ("rename-at", "link-at"):
             root, at = self._paths.get(args[-2], ("", ""))
-            self._use(root, posixpath.dirname(posixpath.normpath(posixpath.join(at, args[-1]))), written=True)
+            self._use(root, posixpath.normpath(posixpath.join(at, args[-1])), is_folder=False, written=True)
 
     def _list(self, call: Seen) -> None:
         root, at = self._paths.get((call.args or [-1])[0], ("", ""))
-        self._use(root, at, written=False)
+        self._use(root, at or ".", is_folder=True, written=False)
 
-    def _use(self, root: str, path: str, *, written: bool) -> None:
+    def _use(self, root: str, path: str, *, is_folder: bool, written: bool) -> None:
         folder = self.folders.setdefault(root, Folder())
-        folder.used.append(path)
+        folder.used.append((path, is_folder))
         folder.written |= written
 
     # ------------------------------------------------------------------------------------------- network
