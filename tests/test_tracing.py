@@ -258,8 +258,8 @@ def test_least_requests(lab: Lab) -> None:
 def test_least_under_strict(lab: Lab, folder: Path) -> None:
     """Under `--strict` what the imports need by name stays, though nothing of it was used."""
     wide: dict[str, Any] = {
-        "strict": True, "env": ["A=1", "B=2"], "stdin": "x", "dirs": [f"{folder}::/d"], "clock": "real", "random": "real",
-        "net": ["localhost:1", "localhost:2"],
+        "strict": True, "env": ["A=1", "B=2"], "stdin": "x", "dirs": [f"{folder}::/d"], "clock": "real",
+        "random": "real", "net": ["localhost:1", "localhost:2"],
     }  # fmt: skip
     fn = lab.instantiate("asker", trace=True, **wide)
     fn.say("hi")

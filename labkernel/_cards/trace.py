@@ -104,11 +104,8 @@ def _event(event: Event) -> tuple[str, ...]:
 
 def _plain_name(function: str) -> str:
     """Return a function's name without WIT's brackets: `descriptor.open-at`, `drop descriptor`."""
-    return (
-        re.sub(r"^\[(method|static)\]", "", function)
-        .replace("[resource-drop]", "drop ")
-        .replace("[constructor]", "new ")
-    )
+    plain = re.sub(r"^\[(method|static)\]", "", function)
+    return plain.replace("[resource-drop]", "drop ").replace("[constructor]", "new ")
 
 
 def _cut(text: str) -> str:
