@@ -69,6 +69,7 @@ def _(record: Build) -> Card:
         diagnostics=record.diagnostics,
         raw=record.raw,
         toolchain=record.tools,
+        compiler=record.settings.compiler,
         notes=record.notes,
         next_line=_fire_line(record.name, record.functions),
         next_why="starts it with nothing granted and fires one generated event" if record.functions else "",

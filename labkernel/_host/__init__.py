@@ -6,6 +6,7 @@ kernel's side (`Supervisor` and the records) does not import it.
 
 from __future__ import annotations
 
+from labkernel._host.guests import Guests
 from labkernel._host.policy import Ledger, Policy
 from labkernel._host.settings import (
     Called,
@@ -19,6 +20,7 @@ from labkernel._host.settings import (
     Startups,
 )
 from labkernel._host.supervisor import Supervisor
+from labkernel._host.wall import Wall
 
 __all__ = [
     "Called",
@@ -26,6 +28,7 @@ __all__ = [
     "ColdRun",
     "EngineSettings",
     "Fired",
+    "Guests",
     "Ledger",
     "Loaded",
     "Policy",
@@ -33,4 +36,5 @@ __all__ = [
     "Started",
     "Startups",
     "Supervisor",
+    "Wall",
 ]

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from labkernel._host import protocol
 from labkernel._host.protocol import FrameBuffer
+from labkernel._host.wall import OPEN, Wall
 from labkernel._host.watch import GRACE_S, STOP
 
 __all__ = ["Exchange", "Process", "ProcessDied", "Shield"]
@@ -114,20 +115,25 @@ class Exchange:
 
 
 class Process:
-    """A host process. Its standard error goes to a file that only this object can read."""
+    """A host process behind a wall. Its standard error goes to a file that only this object can read.
 
-    def __init__(self) -> None:
+    Its working folder is one of its own in which nothing can be made: it is removed as soon as the process has it.
+    """
+
+    def __init__(self, wall: Wall = OPEN) -> None:
         ours, theirs = socket.socketpair()
         our_control, their_control = socket.socketpair()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        folder = tempfile.mkdtemp(prefix="labkernel-")
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOT, _search_path(), *map(str, (theirs.fileno(),
-                their_control.fileno()))], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=self._errors, env=_environment(), cwd="/", close_fds=True, start_new_session=True,
+                their_control.fileno())), wall.to_text()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=self._errors, env=_environment(), cwd=folder, close_fds=True, start_new_session=True,
                 pass_fds=(theirs.fileno(), their_control.fileno()),
             )  # fmt: skip
         finally:
+            os.rmdir(folder)
             theirs.close()
             their_control.close()
         self.pid = self._popen.pid

@@ -33,6 +33,7 @@ from labkernel._host.settings import (
     Startups,
 )
 from labkernel._host.traps import seconds_text
+from labkernel._host.wall import OPEN, Wall
 from labkernel._host.worlds import world_from_data
 
 __all__ = ["Supervisor"]
@@ -47,16 +48,26 @@ _MOST_OUTPUT: Final = 1 << 28
 
 
 class Supervisor:
-    """Owner of one host process at a time. `generation` counts the processes so far."""
+    """Owner of one host process at a time, behind a wall. `generation` counts the processes so far.
 
-    def __init__(self, *, name: str = "guests", mac_key: bytes, memory_limit_bytes: int = 3 << 30) -> None:
+    Without a wall of its own the process has the user's files and network, and the rest of the wall (see `Wall`).
+    `walls` says in words what stands, once a request has been answered.
+    """
+
+    def __init__(
+        self, *, name: str = "guests", mac_key: bytes, memory_limit_bytes: int = 3 << 30, wall: Wall = OPEN,
+        generation: int = 0,
+    ) -> None:  # fmt: skip
         self.name = name
-        self.generation = 0
+        self.generation = generation
+        self.wall = wall
         self._mac_key = mac_key
         self._memory_limit_bytes = memory_limit_bytes
         self._box: list[Process] = []
         weakref.finalize(self, _end, self._box, os.getpid())
         self._greeting: Any = None
+        self.walls: tuple[str, ...] = ()
+        self._marks: list[tuple[int, int]] = []
         self._loaded: dict[tuple[Any, ...], Loaded] = {}
         self._lock = threading.Lock()
         self._shield = Shield()
@@ -116,13 +127,19 @@ class Supervisor:
             self._lose()
         if self._process is None:
             self._owner = os.getpid()
-            self._box.append(Process())
+            self._marks = self.wall.marks()
+            self._box.append(Process(self.wall))
             self.generation += 1
             self._loaded.clear()
             hello = {"mac_key": self._mac_key, "memory_limit_bytes": self._memory_limit_bytes}
             self._greeting = self._box[0].start(protocol.HELLO, hello, patience_s=_LOAD_S)
             self._box[0].send_now(self._greeting)
         return self._box[0]
+
+    def _renew(self) -> None:
+        """End the process if a folder of its wall has been replaced since: it could not reach the new one."""
+        if self._process is not None and self._marks != self.wall.marks():
+            self.close()
 
     def _lose(self) -> None:
         self._greeting = None
@@ -149,8 +166,8 @@ class Supervisor:
                 if generation is not None and generation != self.generation:
                     raise GuestCrashed("The host process of this instance is gone. Start the instance again.")
                 if self._greeting is not None:
-                    process.finish(self._greeting, shield, heard)
-                    self._greeting = None
+                    hello = process.finish(self._greeting, shield, heard)
+                    self._greeting, self.walls = None, tuple((hello or {}).get("walls", ()))
                 exchange = self._exchange(process, operation, arguments, patience_s)
                 value = process.finish(exchange, shield, heard, kill_to_stop=kill_to_stop)
             except LabError as error:
@@ -194,6 +211,7 @@ class Supervisor:
 
         Raises `ComponentError`, `BudgetExceeded`; a compilation that takes too long ends with its process.
         """
+        self._renew()
         arguments = [wasm, str(target.absolute()), _settings_data(settings)]
         try:
             ns, size = self._request("codegen", arguments, patience_s=timeout_s, kill_to_stop=True)
@@ -207,6 +225,7 @@ class Supervisor:
 
     def load(self, cwasm: Path, *, settings: EngineSettings = DEFAULT) -> Loaded:
         """Load machine code that `codegen` wrote. Raises `CacheDamaged`."""
+        self._renew()
         path = cwasm.absolute()
         key: tuple[Any, ...]
         try:

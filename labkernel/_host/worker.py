@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import resource
 import signal
@@ -18,6 +19,8 @@ from typing import Any, Final
 
 from labkernel._errors import BudgetExceeded, LabError
 from labkernel._host import protocol
+from labkernel._host.settings import EngineSettings
+from labkernel._host.wall import Wall, raise_wall
 from labkernel._host.watch import Abandoned, Job, Stopped, Watch
 
 __all__ = ["main"]
@@ -70,6 +73,7 @@ class Host:
         self.link = Link(data)
         self.watch = Watch(control, self._abandon)
         self.service: Any = None
+        self.walls: list[str] = []
 
     def start_leader(self) -> None:
         """Let a new thread serve the requests from now on."""
@@ -119,7 +123,7 @@ class Host:
             _limit_memory(frame[2]["memory_limit_bytes"])
             self.service = Service(self.link, frame[2]["mac_key"])
             gc.freeze()
-            return {"pid": os.getpid()}
+            return {"pid": os.getpid(), "walls": [*self.walls, "resource limits"]}
         if kind != protocol.REQUEST or self.service is None:
             raise protocol.ProtocolError(f"a frame of kind {kind} is not expected here")
         return self.service.serve(job, frame[2], frame[3])
@@ -157,12 +161,18 @@ def _limit_process() -> None:
 
 
 def main() -> None:
-    """Serve the kernel at the other end of the descriptors in `argv` until it closes them or dies."""
+    """Serve the kernel at the other end of the descriptors in `argv` until it closes them or dies.
+
+    The third argument is the wall, which is raised before the first thread starts.
+    """
     data, control = (socket.socket(fileno=int(text)) for text in sys.argv[1:3])
     _limit_process()
     threading.stack_size(STACK_BYTES)
     gc.disable()
+    importlib.import_module("labkernel._host.serving")  # the engine's library lies outside the wall,
+    _ = EngineSettings().key  # and so does its version
     host = Host(data, control)
+    host.walls = raise_wall(Wall.from_text(sys.argv[3]), [os.path.dirname(os.path.dirname(__file__))])
     host.start_leader()
     try:
         host.watch.run()

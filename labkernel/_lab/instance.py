@@ -13,6 +13,7 @@ from labkernel._errors import CapabilityDenied, GuestError, LabError, UsageError
 from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
 from labkernel._host import Started
+from labkernel._lab.code import settings_for
 from labkernel._lab.records import NoSuchFunction
 from labkernel._lab.tracing import UNWATCHED, Tracing, Watched
 from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
@@ -41,10 +42,11 @@ class Instance:
 
     def __init__(
         self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool,
-        tracing: Tracing = UNWATCHED,
+        tracing: Tracing = UNWATCHED, compiler: str | None = None,
     ) -> None:  # fmt: skip
         self.name, self.build, self.grants, self.budgets, self.pin = name, build, grants, budgets, pin
         self.tracing = tracing
+        self._compiler = compiler
         self._lab = lab
         self._started: Started | None = None
         self._finished = ""
@@ -55,7 +57,9 @@ class Instance:
     def start(self, *, on_output: OnOutput | None = None) -> None:
         """Start afresh: a new store, a new memory, the same grants."""
         self.drop()
-        self._watched = watched = Watched(self._lab, self.build, self.grants, self.tracing)
+        self._watched = watched = Watched(
+            self._lab, self.build, self.grants, self.tracing, compiler=self._compiler
+        )
         loaded = self._lab.code.loaded(watched.build)
         start = watched.start(start_of(self.grants, self.budgets, self.build.supplies))
         sink = on_output or self._lab.on_output
@@ -91,11 +95,12 @@ class Instance:
         notes = []
         newest = self._lab.builds.get(self.build.name)
         if newest is not None and not self.pin and newest.digest != self.build.digest:
-            self.build = self._lab.code.for_settings(newest, self.build.settings)
+            settings = settings_for(newest, self._compiler, self.budgets.fuel)
+            self.build = self._lab.code.for_settings(newest, settings)
             notes.append(f"{self.build.name} has been rebuilt")
         elif self._finished:
             notes.append(f"the last one {self._finished}")
-        elif self._started is None or self._started.generation != self._lab.guests.generation:
+        elif self._started is None or not self._lab.guests.is_running(self._started):
             notes.append("its host process has ended")
         if not notes:
             return []

@@ -11,15 +11,15 @@ from types import TracebackType
 from typing import Any
 
 from labkernel import _toolchains as toolchains
-from labkernel._cache import Cache, mac_key
+from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
 from labkernel._errors import LabError, UsageError, did_you_mean
-from labkernel._events import sample
 from labkernel._fire import Answer, Run
-from labkernel._host import EngineSettings, Supervisor
+from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
-from labkernel._lab.code import MachineCode
+from labkernel._lab.code import MachineCode, settings_for
 from labkernel._lab.cost import tracing_cost_ns
+from labkernel._lab.firing import Firing
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
@@ -62,8 +62,11 @@ class Lab:
         self.instances: dict[str, Instance] = {}
         self.last_run: Run | None = None
         key = mac_key()
-        self.guests = Supervisor(name="guests", mac_key=key)
-        self.tools = Supervisor(name="tools", mac_key=key)
+        with contextlib.suppress(OSError):
+            self.cache.root.mkdir(parents=True, exist_ok=True)
+        root, shared = str(self.cache.root), str(default_root())
+        self.guests = Guests(name="guests", mac_key=key, wall=Wall(readable=(root,)))
+        self.tools = Supervisor(name="tools", mac_key=key, wall=Wall(writable=(root, shared)))
         self.toolbox = Toolbox(self.tools, self.cache)
         self.code = MachineCode(self.cache, tools=self.tools, guests=self.guests)
         self.builder = Builder(
@@ -74,6 +77,7 @@ class Lab:
         )
         self._measuring = Measuring(self)
         self._watching_costs: dict[Tracing, float] = {}
+        self._firing = Firing(self)
         self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
 
     def progress(self, text: str) -> None:
@@ -133,7 +137,7 @@ class Lab:
             options=toolchains.Options(**options),
             package=package,
             world=chosen,
-            settings=self._settings(compiler, None),
+            compiler=_known_compiler(compiler),
             force=force,
         )
         build = self.builder.build(request)
@@ -151,7 +155,7 @@ class Lab:
         """Take a component that was built elsewhere (`.wasm`, or its text as `.wat`) and keep it under a name."""
         path = Path(path).expanduser()
         name = name or path.stem
-        build = self.builder.load(path, name, settings=self._settings(None, None))
+        build = self.builder.load(path, name, settings=EngineSettings())
         self.builds[name] = build
         return build
 
@@ -203,11 +207,11 @@ class Lab:
         build = self.component(component)
         budgets = make_budgets({k: v for k, v in given.items() if k in _BUDGETS})
         grants = make_grants({k: v for k, v in given.items() if k not in _BUDGETS})
-        settings = self._settings(compiler, budgets.fuel)
-        build = self.code.for_settings(build, settings)
+        compiler = _known_compiler(compiler)
+        build = self.code.for_settings(build, settings_for(build, compiler, budgets.fuel))
         name = name or build.name
         tracing = Tracing(is_traced=trace or record, is_recorded=record)
-        instance = Instance(self, name, build, grants, budgets, pin=pin, tracing=tracing)
+        instance = Instance(self, name, build, grants, budgets, pin=pin, tracing=tracing, compiler=compiler)
         old = self.instances.get(name)
         if old is not None:
             old.drop()
@@ -276,31 +280,10 @@ class Lab:
         With neither, one friendly event is generated from `seed`. Raises `UsageError`, `ValueDoesNotFit`, or,
         for a single event, a `GuestError`; many events return a `Run` that holds the error.
         """
-        instance = self.target(target, **given)
-        if n is not None:
-            run = self._fire_many(
-                instance, call or function, n=n, seed=seed, args=args, on_progress=on_progress
-            )
-            self.last_run = run
-            return run
-        is_name = call is not None and call.strip() in _names(instance)
-        if call and args is None and not is_name:
-            return instance.call_text(call)
-        chosen = self.function(instance, call or function)
-        if args is not None:
-            return instance.call(chosen, args)
-        return instance.call_normal(chosen, sample(chosen, seed=seed))
-
-    def _fire_many(
-        self, instance: Instance, call: str | None, *, n: int, seed: int, args: Sequence[Any] | None,
-        on_progress: Callable[[int, int], None] | None,
-    ) -> Run:  # fmt: skip
-        if args is not None or (call and call.strip() not in _names(instance)):
-            answer_function, normal = instance.parsed(call, args)
-            events: list[list[Any]] | None = [normal] * n
-            return instance.run(answer_function, n=n, events=events, on_progress=on_progress)
-        function = self.function(instance, call.strip() if call else None)
-        return instance.run(function, n=n, seed=seed, on_progress=on_progress)
+        return self._firing.fire(
+            self.target(target, **given), call, function=function, args=args, n=n, seed=seed,
+            on_progress=on_progress,
+        )  # fmt: skip
 
     def trace(self, target: str | Instance) -> Trace:
         """Return every host call of an instance that was started with `trace` or `record`.
@@ -358,13 +341,6 @@ class Lab:
         toolchain = toolchains.get(language)
         return toolchain.bindings(package, world, self.builder.context())
 
-    def _settings(self, compiler: str | None, fuel: int | None) -> EngineSettings:
-        if compiler is not None and compiler not in COMPILERS:
-            raise UsageError(
-                f"Compiler {compiler!r} is not known; known: {', '.join(COMPILERS)}.{did_you_mean(compiler, COMPILERS)}"
-            )
-        return EngineSettings(compiler or "cranelift", fuel is not None)
-
     def close(self) -> None:
         """End both host processes. Twice is fine."""
         self._ending()
@@ -378,15 +354,19 @@ class Lab:
         self.close()
 
 
+def _known_compiler(compiler: str | None) -> str | None:
+    if compiler is not None and compiler not in COMPILERS:
+        raise UsageError(
+            f"Compiler {compiler!r} is not known; known: {', '.join(COMPILERS)}.{did_you_mean(compiler, COMPILERS)}"
+        )
+    return compiler
+
+
 def _end(supervisors: tuple[Supervisor, ...]) -> None:
     toolchains.close_kept()
     for supervisor in supervisors:
         with contextlib.suppress(LabError, OSError):
             supervisor.close()
-
-
-def _names(instance: Instance) -> set[str]:
-    return {name for f in instance.functions for name in (f.name, f.full_name)}
 
 
 def _is_path(text: str) -> bool:

@@ -42,10 +42,12 @@ UNWATCHED: Final = Tracing()
 class Watched:
     """One start of one instance: behind a membrane where its grants or a trace need one, as it is where not."""
 
-    def __init__(self, lab: Lab, build: Build, grants: Grants, tracing: Tracing) -> None:
+    def __init__(
+        self, lab: Lab, build: Build, grants: Grants, tracing: Tracing, *, compiler: str | None = None
+    ) -> None:
         self._lab, self._grants, self.tracing = lab, grants, tracing
         needed = tracing.is_kept or needs_membrane(grants)
-        self.build = lab.membranes.behind(build) if needed else build
+        self.build = lab.membranes.behind(build, compiler=compiler) if needed else build
         self._gathering = Gathering(self.build.wrapped)
         self._event = -1
         self.played: list[Played] = []

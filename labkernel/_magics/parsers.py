@@ -56,7 +56,9 @@ def _grants(parser: MagicParser) -> None:
     parser.add_argument("--output", metavar="SIZE", help="output per call, such as 64KiB (default 1MiB)")
     parser.add_argument("--fuel", metavar="N", help="instructions' fuel per call (default: not counted)")
     parser.add_argument(
-        "--compiler", metavar="cranelift|winch|pulley", help="how machine code is made (default cranelift)"
+        "--compiler",
+        metavar="cranelift|winch|pulley",
+        help="how machine code is made (default: the build's own)",
     )
 
 
@@ -111,7 +113,9 @@ def _wasm() -> MagicParser:
     )
     parser.add_argument("--timeout", metavar="T", help="how long the compiler may take (default 2m)")
     parser.add_argument(
-        "--compiler", metavar="cranelift|winch|pulley", help="how machine code is made (default cranelift)"
+        "--compiler",
+        metavar="cranelift|winch|pulley",
+        help="how machine code is made (default cranelift; winch for large development builds)",
     )
     parser.add_argument("--force", action="store_true", help="build again though the cache has it")
     parser.add_argument("--offline", action="store_true", help="fetch nothing")
