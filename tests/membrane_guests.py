@@ -61,4 +61,65 @@ bool run(guest_string_t *line, wasi_clocks_wall_clock_datetime_t *at, seen_t *ok
     guest_string_dup(&ok->texts.ptr[2], ns >= 1000000 ? "true" : "false");
     return true;
 }""",
+    "cpp": """#include <chrono>
+#include <cstdlib>
+#include <cstdio>
+std::expected<Seen, wit::string> Run(wit::string line, Datetime at) {
+    std::printf("%.*s\\n", (int)line.size(), line.data());
+    std::fflush(stdout);
+    auto began = std::chrono::steady_clock::now();
+    bool moved = std::chrono::steady_clock::now() >= began;
+    char text[64] = "";
+    std::FILE *file = std::fopen("/data/a.txt", "r");
+    if (!file) return std::unexpected(wit::string::from_view("no file"));
+    std::fread(text, 1, 63, file);
+    std::fclose(file);
+    auto texts = wit::vector<wit::string>::allocate(3);
+    texts.initialize(0, wit::string::from_view(std::getenv("MODE")));
+    texts.initialize(1, wit::string::from_view(text));
+    texts.initialize(2, wit::string::from_view(moved ? "true" : "false"));
+    return Seen{at, std::move(texts)};
+}""",
+    "zig": """const std = @import("std");
+fn run(line: []const u8, at: Datetime) Result(Seen, []const u8) {
+    std.debug.print("{s}\\n", .{line});
+    return .{ .ok = .{ .at = at, .texts = &.{ "test", "hello", "true" } } };
+}""",
+    "go": """import (
+	"fmt"
+	"os"
+	"time"
+)
+
+func Run(line string, at Datetime) Result {
+	fmt.Println(line)
+	before := time.Now()
+	time.Sleep(time.Millisecond)
+	text, err := os.ReadFile("/data/a.txt")
+	if err != nil {
+		return Err(err.Error())
+	}
+	slept := fmt.Sprint(time.Since(before) >= time.Millisecond)
+	return Ok(Seen{At: at, Texts: []string{os.Getenv("MODE"), string(text), slept}})
+}""",
+    "js": """export function run(line, at) {
+  console.log(line);
+  const moved = Date.now() > 0;
+  return { at, texts: ['test', 'hello', String(moved)] };
+}""",
+    "ts": """type Datetime = { seconds: bigint, nanoseconds: number };
+type Seen = { at: Datetime, texts: string[] };
+export function run(line: string, at: Datetime): Seen {
+  console.log(line);
+  return { at, texts: ['test', 'hello', String(Math.random() < 1)] };
+}""",
+    "python": """import os, time
+
+def run(line, at):
+    print(line)
+    before = time.monotonic()
+    time.sleep(0.001)
+    slept = time.monotonic() - before >= 0.001
+    return Seen(at, [os.environ["MODE"], open("/data/" + os.listdir("/data")[0]).read(), str(slept).lower()])
+""",
 }

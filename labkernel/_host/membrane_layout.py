@@ -39,6 +39,7 @@ __all__ = [
     "CAPACITY",
     "CLAIMED",
     "CLOCK",
+    "CLOCK_IMPORT",
     "COUNT",
     "ENTRY",
     "ENTRY_ARGUMENTS",
@@ -65,6 +66,7 @@ __all__ = [
 ]
 
 IMPORT: Final = "labkernel:membrane/host@0.1.0"
+CLOCK_IMPORT: Final = "labkernel:membrane/clock@0.1.0"
 MAGIC: Final = b"labkernel membr1"
 MARK, NONCE, CLAIMED, COUNT, HEADER = 16, 32, 40, 44, 48
 FRAME: Final = 64

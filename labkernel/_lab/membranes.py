@@ -13,7 +13,7 @@ from labkernel._errors import CacheDamaged
 from labkernel._host import EngineSettings, Supervisor
 from labkernel._lab.code import MachineCode
 from labkernel._lab.records import Build
-from labkernel._sandbox.membrane import GENERATOR, Wrapped, membrane_for
+from labkernel._sandbox.membrane import Wrapped, generator, membrane_for
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Function
 
@@ -41,7 +41,7 @@ class Membranes:
         if build.wrapped:
             return build
         guest = build.wasm_digest or build.digest
-        key = key_of(_KIND, GENERATOR, guest)
+        key = key_of(_KIND, generator(), guest)
         wasm, table = self._cached(key) or self._make(key, build)
         if not table:
             return build

@@ -7,31 +7,30 @@ itself. It knows what types mean to the canonical ABI only, and nothing of what 
 
 from __future__ import annotations
 
-import re
+import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
-from typing import Final
 
 from labkernel._errors import ComponentError
 from labkernel._host import Supervisor
-from labkernel._host.membrane_layout import IMPORT
+from labkernel._host.membrane_layout import CLOCK_IMPORT, IMPORT
+from labkernel._sandbox.membrane.compose import compose, import_prefix
 from labkernel._sandbox.membrane.table import Wrapped, table_of
 from labkernel._sandbox.membrane.text import module_text
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Interface, OpaqueType, World
 
-__all__ = ["GENERATOR", "Membrane", "Wrapped", "membrane_for", "table_of"]
+__all__ = ["Membrane", "Wrapped", "generator", "membrane_for", "table_of"]
 
-GENERATOR: Final = "1"
-"""Raised whenever a membrane made of the same component would be another."""
 
-_CLOCK: Final = """package wasi:clocks@{version};
-interface monotonic-clock {{
-  type instant = u64;
-  now: func() -> instant;
-}}
-"""
-_CLOCK_NAME: Final = re.compile(r"wasi:clocks/monotonic-clock@0\.2\.\d+")
+@lru_cache(maxsize=1)
+def generator() -> str:
+    """Return a digest of all that makes membranes: another one may make another membrane of the same component."""
+    here = files(__package__)
+    parts = sorted((f for f in here.iterdir() if f.name.endswith((".py", ".wit"))), key=lambda f: f.name)
+    layout = files("labkernel._host").joinpath("membrane_layout.py")
+    return hashlib.sha256(b"".join(f.read_bytes() for f in (*parts, layout))).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +46,40 @@ def membrane_for(component: bytes, *, toolbox: Toolbox, supervisor: Supervisor) 
 
     Raises `ComponentError` for a component that takes none.
     """
-    own = toolbox.world_of(component)
-    clock, extra, deps = _clock(own)
-    extra = f"import {IMPORT};\n{extra}"
+    outer = import_prefix(component)
     host = files(__package__).joinpath("host.wit").read_text(encoding="utf-8")
-    deps = {"deps/labkernel-membrane.wit": host, **deps}
-    package = toolbox.derive(component, "membrane", extra=extra, deps=deps)
+    # The imports alone are a component too, of some kB, and have the same world but for the exports.
+    package = toolbox.derive(
+        outer.prefix if outer else component,
+        "membrane",
+        extra=f"import {IMPORT};\nimport {CLOCK_IMPORT};",
+        deps={"deps/labkernel-membrane.wit": host},
+    )
     world = _wrapped_world(package.worlds[0])
     table = table_of(world)
     if not table:
         return None
-    core = supervisor.assemble(module_text(world, clock))
+    core = supervisor.assemble(module_text(world))
     membrane = toolbox.componentize(core, package, "root")
-    return Membrane(toolbox.plug(component, [membrane]), table)
+    made = compose(component, membrane, _clock_of(world), _root_resources(world))
+    return Membrane(made or toolbox.plug(component, [membrane]), table)
 
 
-def _clock(world: World) -> tuple[str, str, dict[str, str]]:
-    """Return the interface that a membrane reads the time from, its import, and the package that declares it.
+def _clock_of(world: World) -> str:
+    """Return a name of WASI's monotonic clock, of a 0.2 version that a world does not import."""
+    names = (f"wasi:clocks/monotonic-clock@0.2.{patch}" for patch in range(1000))
+    return next(name for name in names if name not in world.imported())
 
-    It is the one that the component imports, if that is there with `now`.
-    """
-    clocks = [i for i in world.imports if isinstance(i, Interface) and _CLOCK_NAME.fullmatch(i.name)]
-    for interface in clocks:
-        if any(f.name == "now" for f in interface.functions):
-            return interface.name, "", {}
-    taken = " ".join(world.imported())
-    version = next(
-        v for v in (f"0.2.{patch}" for patch in range(64)) if f"wasi:clocks/monotonic-clock@{v}" not in taken
-    )
-    name = f"wasi:clocks/monotonic-clock@{version}"
-    return name, f"import {name};", {f"deps/clock-{version}.wit": _CLOCK.format(version=version)}
+
+def _root_resources(world: World) -> list[tuple[str, str, str]]:
+    """Return the resources that a world uses of interfaces: name, interface, name in it."""
+    found = []
+    for named in world.types:
+        if named.type == OpaqueType("resource"):
+            path, _, version = named.alias_of.partition("@")
+            interface, _, own = path.rpartition(".")
+            found.append((named.name, f"{interface}@{version}" if version else interface, own))
+    return found
 
 
 def _wrapped_world(world: World) -> World:

@@ -6,6 +6,7 @@ from typing import Final
 
 from labkernel._host.membrane_layout import (
     CAPACITY,
+    CLOCK_IMPORT,
     COUNT,
     ENTRY,
     ENTRY_ARGUMENTS,
@@ -28,10 +29,8 @@ IMPORTS: Final = f"""
   (import "{IMPORT}" "ask" (func $ask (param i32 i32 i32 i32) (result i32)))
   (import "{IMPORT}" "tell" (func $tell (param i32 i32)))
   (import "{IMPORT}" "drain" (func $drain))
-  (import "{{clock}}" "now" (func $clock (result i64)))
+  (import "{CLOCK_IMPORT}" "now" (func $clock (result i64)))
 """
-"""Lacks `clock`, the name of the interface that entries get their times from."""
-
 _MARGIN: Final = 16
 """Entries kept free for the drops that a call may bring along."""
 

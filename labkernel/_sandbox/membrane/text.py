@@ -36,9 +36,9 @@ __all__ = ["module_text"]
 _PAGE = 1 << 16
 
 
-def module_text(world: World, clock: str) -> str:
-    """Return the core module for a component of this world; entries get their times from the interface `clock`."""
-    return Module(world).text(clock)
+def module_text(world: World) -> str:
+    """Return the core module for a component that imports what this world imports."""
+    return Module(world).text()
 
 
 class Module:
@@ -53,10 +53,10 @@ class Module:
         self.ledger = _up(self.policy + len(self.table), 16)
         self.heap = self.ledger + CAPACITY * ENTRY
 
-    def text(self, clock: str) -> str:
+    def text(self) -> str:
         """Return the module."""
         parts = [
-            runtime.IMPORTS.format(clock=clock),
+            runtime.IMPORTS,
             *(self._imports(wrapped) for wrapped in self.table if not wrapped.is_drop),
             *(self._resource_imports(n, r) for n, r in enumerate(self.resources)),
             f'(memory (export "memory") {_up(self.heap + _PAGE, _PAGE) // _PAGE})',
