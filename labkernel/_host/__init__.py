@@ -7,6 +7,7 @@ kernel's side (`Supervisor` and the records) does not import it.
 from __future__ import annotations
 
 from labkernel._host.guests import Guests
+from labkernel._host.policy import Ledger, Policy
 from labkernel._host.process import OnHost
 from labkernel._host.settings import (
     Called,
@@ -31,8 +32,10 @@ __all__ = [
     "Fired",
     "Guests",
     "HostFunctionLate",
+    "Ledger",
     "Loaded",
     "OnHost",
+    "Policy",
     "Start",
     "Started",
     "Startups",

@@ -26,6 +26,7 @@ from labkernel._host.val import VAL
 from labkernel._wit import Function, OpaqueType, World, parts, type_text
 
 if TYPE_CHECKING:
+    from labkernel._host.membranes import Passage
     from labkernel._host.watch import Job
 
 __all__ = ["Component", "Engine", "Instance", "assemble"]
@@ -227,6 +228,8 @@ class Instance:
         self.epoch = -1
         self.job: Job | None = None
         self.host_error: tuple[str, BaseException] | None = None
+        self.passage: Passage | None = None
+        self.streams = (stdout, stderr)
         self._bound: dict[str, Bound] = {}
         self._result = ctypes.create_string_buffer(VAL)
         self._result_address = addressof(self._result)
@@ -333,6 +336,8 @@ class Instance:
         """Delete the store and all that lives in it."""
         store, self.store = self.store, 0
         if store:
+            if self.passage is not None:
+                self.passage.close()
             asking.pop(self.context, None)
             self.handles.close()
             c.store_delete(store)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from labkernel._errors import BudgetExceeded, GuestCrashed, LabError, UsageError, ValueDoesNotFit
 from labkernel._host import protocol
 from labkernel._host.heard import Heard, OnOutput, OnProgress, crashed
+from labkernel._host.policy import Ledger
 from labkernel._host.process import Exchange, OnHost, Process, ProcessDied
 from labkernel._host.protocol import ProtocolError
 from labkernel._host.settings import (
@@ -345,6 +346,14 @@ class Supervisor:
             "release", [started.id, handle, resource], patience_s=started.start.timeout_s + _SLACK_S,
             generation=started.generation, on_output=on_output, on_host=on_host,
         )  # fmt: skip
+
+    def ledger(self, started: Started | None) -> Ledger:
+        """Return what the membrane of an instance has seen since the last time, also after its end.
+
+        Without an instance it is that of the last one that failed to start.
+        """
+        number, generation = (started.id, started.generation) if started else (0, self.generation)
+        return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
 
     def drop(self, started: Started) -> None:
         """End an instance. One whose process is gone is gone already."""
