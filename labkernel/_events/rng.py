@@ -46,6 +46,11 @@ class Rng:
         """Return the stream of the event number `index` of a run with `seed`."""
         return cls(_mix((cls(seed).next() + index * 0xD134_2543_DE82_EF95) & _MASK))
 
+    @property
+    def state(self) -> int:
+        """What the next number is made from: 64 bits, which begin the same stream wherever the algorithm runs."""
+        return self._state
+
     def next(self) -> int:
         """Return the next 64 bits."""
         self._state = state = (self._state + _STEP) & _MASK

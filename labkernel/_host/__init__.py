@@ -9,6 +9,7 @@ from __future__ import annotations
 from labkernel._host.guests import Guests
 from labkernel._host.loading import Ready, clock_ns, go, make_ready
 from labkernel._host.order import COLUMNS, Chunk, Order
+from labkernel._host.policy import Ledger, Policy
 from labkernel._host.process import OnHost
 from labkernel._host.settings import (
     Called,
@@ -35,9 +36,11 @@ __all__ = [
     "Fired",
     "Guests",
     "HostFunctionLate",
+    "Ledger",
     "Loaded",
     "OnHost",
     "Order",
+    "Policy",
     "Ready",
     "Start",
     "Started",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from ctypes import addressof, c_char_p, c_uint64, c_void_p
+from ctypes import addressof, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._errors import ComponentError, UsageError
@@ -21,11 +21,12 @@ from labkernel._host.handles import Handles, activate
 from labkernel._host.linking import Linker, Links, link_imports
 from labkernel._host.reflect import Reflection, reflect
 from labkernel._host.settings import EngineSettings, Start
-from labkernel._host.sockets import open_network
 from labkernel._host.val import VAL
+from labkernel._host.wasi import wasi_of
 from labkernel._wit import Function, OpaqueType, World, parts, type_text
 
 if TYPE_CHECKING:
+    from labkernel._host.membranes import Passage
     from labkernel._host.watch import Job
 
 __all__ = ["Component", "Engine", "Instance", "assemble"]
@@ -33,9 +34,6 @@ __all__ = ["Component", "Engine", "Instance", "assemble"]
 MAX_WASM_STACK: Final = 1 << 20
 _NO_FINALIZER: Final = capi.FINALIZER(0)
 _STRATEGIES: Final = {"cranelift": 1, "winch": 2, "pulley": 1}
-_WRITE: Final = ctypes.cast(ctypes.CDLL(None).write, capi.OUTPUT_CALLBACK)
-"""libc's `write(fd, bytes, count)` has the shape of the engine's output callback, with the descriptor for
-data: so guests' output never enters Python on the engine's threads."""
 FUEL_UNLIMITED: Final = (1 << 63) - 1
 _PLAIN: Final = Links()
 
@@ -224,7 +222,7 @@ class Instance:
         self.engine = component.engine
         self.start = start
         self.finished = ""
-        self._streams = stdout, stderr
+        self.streams = (stdout, stderr)
         self._bound: dict[str, Bound] = {}
         self._result = ctypes.create_string_buffer(VAL)
         self._result_address = addressof(self._result)
@@ -243,7 +241,8 @@ class Instance:
         self.calls, self.epoch = 0, -1
         self.job: Job | None = None
         self.host_error: tuple[str, BaseException] | None = None
-        wasi = _wasi(start, *self._streams)
+        self.passage: Passage | None = None
+        wasi = wasi_of(start, *self.streams)
         self.store = store = c.store_new(self.engine.pointer, None, _NO_FINALIZER)
         self.context: int = c.store_context(store)
         self.handles = Handles(self.context)
@@ -345,6 +344,8 @@ class Instance:
         """Delete the store and all that lives in it."""
         store, self.store = self.store, 0
         if store:
+            if self.passage is not None:
+                self.passage.close()
             asking.pop(self.context, None)
             self.handles.close()
             c.store_delete(store)
@@ -352,46 +353,3 @@ class Instance:
 
 _call: Final = c.component_func_call
 _val_delete: Final = c.component_val_delete
-
-
-def _wasi(start: Start, stdout: int, stderr: int) -> int:
-    config: int = c.wasi_config_new()
-    try:
-        _grant(config, start)
-    except BaseException:
-        c.wasi_config_delete(config)
-        raise
-    c.wasi_config_set_stdout_custom(config, _WRITE, stdout, _NO_FINALIZER)
-    c.wasi_config_set_stderr_custom(config, _WRITE, stderr, _NO_FINALIZER)
-    return config
-
-
-def _grant(config: int, start: Start) -> None:
-    if start.args:
-        argv = _strings(start.args, "argument")
-        c.wasi_config_set_argv(config, len(start.args), argv)
-    if start.env:
-        names = _strings([key for key, _ in start.env], "variable")
-        for key, _ in start.env:
-            if not key or "=" in key:
-                raise UsageError(f"The variable {key!r} is no name, expected one without '='.")
-        values = _strings([value for _, value in start.env], "variable")
-        c.wasi_config_set_env(config, len(start.env), names, values)
-    if start.stdin:
-        vec = capi.ByteVec()
-        c.wasm_byte_vec_new(addressof(vec), len(start.stdin), start.stdin)
-        c.wasi_config_set_stdin_bytes(config, addressof(vec))
-    for host, guest, writable in start.dirs:
-        _strings([host, guest], "directory")
-        if not c.wasi_config_preopen_dir(config, host.encode(), guest.encode(), bool(writable)):
-            raise UsageError(f"The directory {host!r} cannot be opened; grant one that exists.")
-    if start.network:
-        open_network(config)
-
-
-def _strings(texts: Any, what: str) -> Any:
-    """Return the texts as a C array of strings. Raises `UsageError` for a NUL in them."""
-    for text in texts:
-        if "\0" in text:
-            raise UsageError(f"The {what} {text!r} has a NUL character, expected text without one.")
-    return (c_char_p * len(texts))(*[text.encode() for text in texts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -11,7 +12,7 @@ from labkernel._host.process import ProcessDied
 from labkernel._host.protocol import ProtocolError
 from labkernel._host.traps import seconds_text
 
-__all__ = ["Heard", "OnChunk", "OnOutput", "OnProgress", "crashed"]
+__all__ = ["Heard", "OnChunk", "OnOutput", "OnProgress", "crashed", "error_from", "times_from"]
 
 OnOutput: TypeAlias = Callable[[str, str], None]
 OnProgress: TypeAlias = Callable[[int, int], None]
@@ -72,3 +73,15 @@ def crashed(operation: str, problem: Exception, output: str, limit_s: float) -> 
     if isinstance(problem, ProcessDied):
         error.was_killed = problem.killed  # type: ignore[attr-defined]
     return error
+
+
+def times_from(data: bytes) -> array[int]:
+    """Return nanoseconds as they travel."""
+    times = array("Q")
+    times.frombytes(data)
+    return times
+
+
+def error_from(data: Any) -> LabError | None:
+    """Return the error that a reply holds, if it holds one."""
+    return None if data is None else protocol.decode_error(data)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from labkernel._errors import CacheDamaged, ComponentError, GuestError, GuestTrap, LabError
-from labkernel._host import machine_code, protocol, traps
+from labkernel._host import machine_code, membranes, protocol, traps
 from labkernel._host.binary import wat_error
 from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
@@ -17,6 +17,8 @@ from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.linking import Linker, Links
 from labkernel._host.load import Loads
 from labkernel._host.many import Many
+from labkernel._host.membrane_layout import IMPORT as MEMBRANE
+from labkernel._host.membranes import Passage
 from labkernel._host.memory import linear_memories
 from labkernel._host.notebook import Notebook
 from labkernel._host.output import Output, Run
@@ -30,6 +32,7 @@ __all__ = ["Service", "stopped_error"]
 
 _now: Final = time.perf_counter_ns
 _FINISHED: Final = 4096
+_LEDGERS: Final = 16
 
 
 class Sender(Protocol):
@@ -56,13 +59,15 @@ class Service:
         self._components: dict[int, Component] = {}
         self._instances: dict[int, Instance] = {}
         self._finished: dict[int, str] = {}
-        self.providers: dict[str, Provider] = {}
+        self.providers: dict[str, Provider] = {MEMBRANE: membranes.provide}
+        self._ledgers: dict[int, Passage] = {}
         self._notebook = Notebook(link, lambda job: self.output.pause(job.output))
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
             "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
             "instantiate": self.instantiate, "call": self.call, "drop": self.drop,
             "release": self.release,
+            "ledger": self.ledger,
         }  # fmt: skip
         many = Many(self)
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
@@ -168,7 +173,8 @@ class Service:
         """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
         functions = {item.name for item in component.world.imports if isinstance(item, Function)}
         kernel = {n: self._notebook.provider(n, is_function=n in functions) for n in start.notebook}
-        providers = {name: self._provider(name) for name in start.host} | kernel
+        names = start.host if start.membrane is None else (*start.host, MEMBRANE)
+        providers = {name: self._provider(name) for name in names} | kernel
         return component.linker(Links(providers, start.denied, start.http))
 
     def _provider(self, name: str) -> Provider:
@@ -194,6 +200,7 @@ class Service:
             instance.close()
             raise
         if error:
+            self._keep_ledger(0, instance)
             raise self._failure(job, instance, error, linking=True)
         return instance
 
@@ -208,6 +215,22 @@ class Service:
         """End an instance."""
         if instance := self._instances.pop(number, None):
             instance.close()
+
+    def ledger(self, job: Job, number: int) -> list[Any]:
+        """Return what the membrane of an instance has seen, ended ones included; 0 is the last that failed to start."""
+        instance = self._instances.get(number)
+        passage = self._ledgers.get(number) if instance is None else instance.passage
+        if passage is None:
+            return [b"", 0, None]
+        passage.collect()
+        return passage.take()
+
+    def _keep_ledger(self, number: int, instance: Instance) -> None:
+        """Keep an ended instance's ledger for a while."""
+        if instance.passage is not None:
+            self._ledgers[number] = instance.passage
+            while len(self._ledgers) > _LEDGERS:
+                self._ledgers.pop(next(iter(self._ledgers)))
 
     # ----------------------------------------------------------------------------------------------- calls
 
@@ -316,7 +339,8 @@ class Service:
 
     def remember(self, number: int, why: str) -> None:
         """Mark an instance as finished, with the reason that a later call is told."""
-        self._instances.pop(number, None)
+        if instance := self._instances.pop(number, None):
+            self._keep_ledger(number, instance)
         self._finished[number] = why
         while len(self._finished) > _FINISHED:
             self._finished.pop(next(iter(self._finished)))

@@ -87,8 +87,8 @@ class Start:
     sentence that says how to grant it; `denied` holds beginnings of the names of interfaces that trap at the call.
     `network` opens all of it and `http` every host: only for a component behind a membrane. `host` names the
     imports, as in `World.imports`, that the host process implements itself, by a provider of `serving.Service`,
-    `notebook` those that the kernel's process implements, by the `on_host` of each request. `memory_bytes` bounds
-    each linear memory, `output_bytes` each call.
+    `notebook` those that the kernel's process implements, by the `on_host` of each request. `membrane` is the plain
+    data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -107,6 +107,7 @@ class Start:
     hints: tuple[tuple[str, str], ...] = ()
     host: tuple[str, ...] = ()
     notebook: tuple[str, ...] = ()
+    membrane: tuple[Any, ...] | None = None
 
     def to_data(self) -> list[Any]:
         """Return the start as plain data, in the order of the fields."""
@@ -120,6 +121,8 @@ class Start:
             given[name] = tuple(map(tuple, given[name]))
         for name in ("args", "denied", "host", "notebook"):
             given[name] = tuple(given[name])
+        if given["membrane"] is not None:
+            given["membrane"] = tuple(given["membrane"])
         return cls(**given)
 
 

@@ -9,13 +9,13 @@ import contextlib
 import os
 import threading
 import weakref
-from array import array
 from pathlib import Path
 from typing import Any, Final
 
 from labkernel._errors import BudgetExceeded, GuestCrashed, LabError, UsageError, ValueDoesNotFit
 from labkernel._host import protocol
-from labkernel._host.heard import Heard, OnChunk, OnOutput, OnProgress, crashed
+from labkernel._host.heard import Heard, OnChunk, OnOutput, OnProgress, crashed, error_from, times_from
+from labkernel._host.policy import Ledger
 from labkernel._host.process import Exchange, OnHost, Process, ProcessDied
 from labkernel._host.protocol import ProtocolError
 from labkernel._host.settings import (
@@ -321,7 +321,7 @@ class Supervisor:
             patience_s=limit + _SLACK_S + len(events) * 1e-3, generation=started.generation,
             on_output=on_output, on_progress=on_progress, on_host=on_host,
         )  # fmt: skip
-        return Fired(_times(ns), results, _error(error), lower_ns, lift_ns, cut)
+        return Fired(times_from(ns), results, error_from(error), lower_ns, lift_ns, cut)
 
     def cold(
         self, loaded: Loaded, start: Start, function: str, events: list[list[Any]], *,
@@ -336,7 +336,9 @@ class Supervisor:
             patience_s=2 * limit + _SLACK_S + len(events) * 1e-3, generation=here.generation,
             on_output=on_output, on_progress=on_progress, on_host=on_host,
         )  # fmt: skip
-        return ColdRun(_times(made), _times(called), _times(dropped), results, _error(error), cut)
+        return ColdRun(
+            times_from(made), times_from(called), times_from(dropped), results, error_from(error), cut
+        )
 
     def startups(
         self, code: Path, start: Start, function: str, args: list[Any], *, n: int,
@@ -352,7 +354,7 @@ class Supervisor:
             patience_s=2 * start.timeout_s + _SLACK_S + n * 5e-3,
             on_host=on_host,
         )
-        return Startups(dict(zip(START_PHASES, map(_times, answer[0]), strict=True)), answer[1])
+        return Startups(dict(zip(START_PHASES, map(times_from, answer[0]), strict=True)), answer[1])
 
     def release(
         self, started: Started, handle: int, resource: str, *, on_output: OnOutput | None = None,
@@ -366,6 +368,14 @@ class Supervisor:
             "release", [started.id, handle, resource], patience_s=started.start.timeout_s + _SLACK_S,
             generation=started.generation, on_output=on_output, on_host=on_host,
         )  # fmt: skip
+
+    def ledger(self, started: Started | None) -> Ledger:
+        """Return what the membrane of an instance has seen since the last time, also after its end.
+
+        Without an instance it is that of the last one that failed to start.
+        """
+        number, generation = (started.id, started.generation) if started else (0, self.generation)
+        return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
 
     def drop(self, started: Started) -> None:
         """End an instance. One whose process is gone is gone already."""
@@ -382,13 +392,3 @@ def _end(box: list[Process], owner: int) -> None:
 
 def _settings_data(settings: EngineSettings) -> list[Any]:
     return [settings.compiler, settings.fuel]
-
-
-def _times(data: bytes) -> array[int]:
-    times = array("Q")
-    times.frombytes(data)
-    return times
-
-
-def _error(data: Any) -> LabError | None:
-    return None if data is None else protocol.decode_error(data)

@@ -93,7 +93,7 @@ class Firing:
         crew = self._crew(1 if on_host else plan.processes(this_machine().cores), start)
         own = instance.started() if plan.policy.kind == "warm" else None
         outcome = carry_out(
-            plan, crew, self._lab.code.loaded(instance.build), start, function.full_name, pool, own=own,
+            plan, crew, self._lab.code.loaded(instance.watched.build), start, function.full_name, pool, own=own,
             on_live=on_live, on_host=on_host,
         )  # fmt: skip
         self._note_end(instance, own, outcome)
@@ -103,6 +103,8 @@ class Firing:
         run = _run_of(outcome, plan, pool, seed=plan.seed if events is None else None, function=function)
         run = replace(run, target=target, budgets=instance.budgets, why=why, notes=(*notes, *run.notes))
         run = replace(run, warnings=cautions(run))
+        if own is not None:
+            instance.hear_run(run)
         self._lab.last_run = run
         return run
 

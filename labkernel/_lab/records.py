@@ -9,6 +9,7 @@ from typing import Any
 from labkernel._capability import Supplies
 from labkernel._errors import CacheDamaged, Diagnostic, UsageError
 from labkernel._host import EngineSettings
+from labkernel._sandbox.membrane import Wrapped
 from labkernel._wit import Function, Package, World
 
 __all__ = ["Build", "NoSuchFunction"]
@@ -27,7 +28,8 @@ class Build:
     is started with the `supplies`; there `digest` covers both, and `wasm_digest` is the sha256 of the bytes.
     `phases` are nanoseconds by phase, as measured when it was built; `cached` says
     whether this time it was only found again. `component` is the component's own imports and exports;
-    `world` is what it was built for (`None` for one that brings its own).
+    `world` is what it was built for (`None` for one that brings its own). Behind a membrane `wasm` is guest and
+    membrane in one, and `wrapped` what the membrane sees of the guest's calls.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Build:
     source: str = ""
     supplies: Supplies = field(default_factory=Supplies)
     wasm_digest: str = ""
+    wrapped: tuple[Wrapped, ...] = ()
 
     @property
     def functions(self) -> tuple[Function, ...]:

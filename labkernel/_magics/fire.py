@@ -8,7 +8,7 @@ from IPython.core.magic import magics_class
 
 from labkernel._errors import LabError, UsageError, render_short
 from labkernel._fire import Answer, Live, Run
-from labkernel._lab import Instance
+from labkernel._lab import Instance, Replayed
 from labkernel._magics.base import LabMagics, identifier, magic
 from labkernel._magics.line import Line, parse_line, words_only
 from labkernel._magics.parsers import FIRE, INSTANTIATE
@@ -19,7 +19,7 @@ __all__ = ["FireMagics"]
 
 _GIVEN = (
     "env", "stdin", "dirs", "clock", "random", "net", "http", "host", "strict", "timeout", "memory", "output",
-    "fuel", "compiler",
+    "fuel", "compiler", "trace", "record",
 )  # fmt: skip
 
 _LOAD = ("duration", "rate", "arrival", "in_flight", "queue", "policy")
@@ -36,10 +36,20 @@ class FireMagics(LabMagics):
         ::
 
             %instantiate resize --as fn --env MODE=test --dir ./data::/data --timeout 1s
+            %instantiate resize --clock fixed:2026-01-01T00:00:00Z --random seed:7
+            %instantiate resize --net localhost:8080 --http GET:example.com --trace
 
         Nothing is granted by default: variables, arguments, standard input and directories are there and
         empty; sockets and HTTP are refused at the call; output is captured and shown. The card says of each
         import what stands behind it. Without --as it becomes the component's own instance.
+
+        What guards what. Variables, arguments, standard input and directories: the engine itself. Clocks and
+        randomness that are made up, sockets and HTTP: a membrane, a small component made for this guest's imports
+        and put in front of it, which answers by itself or asks the host process. Sockets are held to the grants at
+        the look-up of a name, at connect, bind and listen, and for each datagram sent; a granted name stands for
+        whatever addresses the machine finds for it. Requests are held to method, host and port as written; a
+        redirect is the guest's to follow, as a request of its own. What that does not guard: who writes to a socket
+        that may send datagrams, what a granted server does with what it is sent, and time measured by counting.
         """
         parsed = parse_line(INSTANTIATE, line)
         (component,) = words_only(parsed, INSTANTIATE, ["COMPONENT"])
@@ -51,7 +61,7 @@ class FireMagics(LabMagics):
         return instance
 
     @magic("both", "fire", FIRE)
-    def fire(self, line: str, cell: str | None = None) -> Answer | Run:
+    def fire(self, line: str, cell: str | None = None) -> Answer | Run | Replayed:
         """Fire events at an instance or a component.
 
         ::
@@ -64,6 +74,7 @@ class FireMagics(LabMagics):
             %fire fn --duration 10s -c 4      four on their way at any time, for ten seconds
             %fire fn --duration 10s --rate 200/s --arrival poisson --policy keep-alive:30s
             %fire fn --arrival trace:times.txt@10x --queue 100 --policy pool:2
+            %fire fn --replay run.jsonl       a recorded run again, every host call answered from the file
 
         The call is WAVE, the component model's value syntax, and is taken as typed. As `%%fire TARGET
         [FUNCTION]` the cell's body is the arguments.
@@ -93,6 +104,8 @@ class FireMagics(LabMagics):
         if parsed.args is not None:
             args = self._arguments(parsed.args)
         load = {name: value for name in _LOAD if (value := getattr(parsed, name)) is not None}
+        if parsed.replay:
+            return self._replay(target, call, parsed, is_load=bool(load))
         if parsed.n is not None or load:
             load |= {"stop_on_error": True} if parsed.stop_on_error else {}
             how = {"n": parsed.n, "load": load, "on_progress": self._progress}
@@ -104,6 +117,18 @@ class FireMagics(LabMagics):
         (self.screen.hide if parsed.quiet else self.screen.show)(result)
         if isinstance(result, Run) and result.is_interrupted:
             raise _interrupt(result)
+        return result
+
+    def _replay(self, target: str, call: str | None, parsed: Line, *, is_load: bool) -> Replayed:
+        if _given(parsed) or is_load or parsed.n is not None or parsed.args is not None:
+            raise UsageError(
+                "--replay answers every host call from the file; it goes with a CALL or without one, and with neither "
+                "grants nor -n nor --args nor options of load."
+            )
+        result = self.lab.replay(target, parsed.replay, call=call)
+        if parsed.variable:
+            self.bind(identifier(parsed.variable, "result"), result)
+        (self.screen.hide if parsed.quiet else self.screen.show)(result)
         return result
 
     def _call_of_cell(self, target: str, parsed: Line, cell: str) -> str:

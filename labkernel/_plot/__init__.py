@@ -9,6 +9,7 @@ from typing import Any
 
 from labkernel._plot.forms import PLOTLY_TYPE, bundle, figure, spec, table_html
 from labkernel._plot.run import run_bundle, run_spec, run_text, run_timings
+from labkernel._plot.trace import trace_bundle, trace_spec
 from labkernel._timing import Timings, report_text
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "startup_text",
     "table_html",
     "timeline",
+    "trace_bundle",
+    "trace_spec",
 ]
 
 

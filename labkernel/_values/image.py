@@ -146,6 +146,14 @@ def cases_of(wit_type: VariantType | OptionType | ResultType) -> list[tuple[str,
             return [("ok", ok), ("err", err)]
 
 
+def case_of_number(wit_type: VariantType | OptionType | ResultType, number: int) -> tuple[str, Type | None]:
+    """Return the name and the payload's type of a case by its number. Raises `ValueError` where there is none."""
+    cases = cases_of(wit_type)
+    if number >= len(cases):
+        raise no_such("case", number, wit_type)
+    return cases[number]
+
+
 def no_such(what: str, found: int, wit_type: Type) -> ValueError:
     """Return the error for a number that means nothing in a type."""
     return ValueError(f"{what} {found} is none of {type_text(wit_type)}")
