@@ -21,6 +21,7 @@ from labkernel._cache import Cache
 from labkernel._events import parse_arrivals
 from labkernel._fire import Facts, Live, Plan, Run, choose_path, make_plan
 from labkernel._fire.load import orders
+from labkernel._host import Chunk
 
 MS = 10**6
 SHOP = """package acme:store@1.0.0;
@@ -53,6 +54,20 @@ def fire(lab: Lab, call: str, *, target: str = "basics", n: int | None = None, *
     run = lab.fire(instance, call, n=n, load=load)
     assert isinstance(run, Run)
     return run
+
+
+@pytest.mark.parametrize("spoil", ["columns", "results", "shape"])
+def test_a_chunk_that_does_not_fit_is_no_chunk(spoil: str) -> None:
+    """What a host process says is checked: columns of one length, a result for each answer."""
+    chunk = Chunk.empty()
+    for column in chunk.columns.values():
+        column.append(0)
+    chunk.results = [7]
+    data = chunk.to_data()
+    assert Chunk.from_data(data) == chunk
+    broken = {"columns": [[*data[0][:-1], b""], *data[1:]], "results": [data[0], [], *data[2:]], "shape": [1]}
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever it is, the process is not to be trusted
+        Chunk.from_data(broken[spoil])
 
 
 # ------------------------------------------------------------------------------------------------ policies
@@ -252,6 +267,24 @@ def test_after_a_trap_the_target_says_that_it_starts_anew(lab: Lab) -> None:
     fn = lab.instantiate("basics", name="one")
     fn.run(fn.find("fail"), plan=make_plan(n=2, policy="warm"), events=[[]])
     assert "trapped" in "".join(lab.fire(fn, "double(3)").notes)
+
+
+def test_a_trap_elsewhere_leaves_the_target_its_state(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several warm instances one traps: the target's own, which did not, goes on with its state."""
+    fn = lab.instantiate("basics", name="one")
+    two = lab.firing._crew(2, fn.how_to_start())
+    monkeypatch.setattr(lab.firing, "_crew", lambda count, start: two)
+    assert fn.count() == 1
+    run = fn.run(fn.find("fail-at"), plan=make_plan(n=8, in_flight=2, policy="warm"), events=[[1], [7]])
+    assert {(m.worker, m.outcome) for m in run.timeline} == {(0, 0), (1, 1)}
+    assert fn.count() == 2
+
+
+def test_no_event(lab: Lab) -> None:
+    """An empty list of events is refused."""
+    fn = lab.instantiate("basics", name="one")
+    with pytest.raises(UsageError, match="no event to fire"):
+        fn.run(fn.find("double"), plan=make_plan(n=8), events=[])
 
 
 def test_budgets_hold_for_each_event(lab: Lab) -> None:

@@ -164,6 +164,22 @@ def test_progress_is_shown_in_place(shell: Shell, monkeypatch: pytest.MonkeyPatc
     assert "Run: basics" in shown[-1]
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%fire basics --policy ke", "keep-alive:1s"),
+        ("%fire basics --arrival po", "poisson"),
+        ("%fire basics --dur", "--duration"),
+        ("%timings --tim", "--timeline"),
+    ],
+)
+def test_completion(shell: Shell, line: str, expected: str) -> None:
+    """Tab completes the options of load and their words."""
+    from labkernel._magics import complete, load
+
+    assert expected in complete.candidates(line, load(shell.shell))
+
+
 def test_the_manual_names_every_option(shell: Shell) -> None:
     """`%fire?` is the manual: each option with what it means."""
     text = shell.shell.find_line_magic("fire").__doc__

@@ -96,6 +96,8 @@ class Chunk:
             setattr(chunk, name, count)
         if len({len(column) for column in chunk.columns.values()}) != 1:
             raise ValueError("columns of a chunk have different lengths")
+        if len(results) != chunk.columns["outcome"].tobytes().count(0):
+            raise ValueError(f"{len(results)} results do not match the events that were answered")
         return chunk
 
 

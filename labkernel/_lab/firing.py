@@ -9,10 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from labkernel._errors import UsageError
 from labkernel._events import events as make_events
 from labkernel._events import sample
 from labkernel._fire import (
     Answer,
+    Collector,
     Cycle,
     Facts,
     Live,
@@ -114,7 +116,10 @@ class Firing:
         count = min(plan.asked or POOL, POOL)
         if events is None:
             return tuple(make_events(function, seed=plan.seed, n=count))
-        return tuple(itertools.islice(events, plan.asked))
+        given = tuple(itertools.islice(events, plan.asked))
+        if not given:
+            raise UsageError("There is no event to fire: what was given holds none.")
+        return given
 
     def _crew(self, count: int, start: Start) -> list[Supervisor]:
         """Return host processes for instances with these grants, the guests' own first."""
@@ -126,11 +131,24 @@ class Firing:
         """Let the instance know what became of it."""
         if own is None or not self._lab.guests.is_running(own):
             return
-        errors = outcome.collector.errors()
         if outcome.is_interrupted:
             instance.finish("was interrupted")
-        elif errors or outcome.error is not None:
-            instance.note_failure(errors[0].name.partition(":")[0] if errors else "GuestCrashed")
+        elif outcome.error is not None:
+            instance.note_failure(type(outcome.error).__name__)
+        elif failed := _own_failure(outcome.collector):
+            instance.note_failure(failed)
+
+
+def _own_failure(collector: Collector) -> str:
+    """Return the class of the error that ended the target's own instance; empty if none did.
+
+    Of events beyond those that are kept it is not known whose they were: any error counts then.
+    """
+    errors, (line, _) = collector.errors(), collector.timeline()
+    own = [m.outcome for m in line if m.outcome and not m.worker and not m.instance]
+    if not own and collector.fired > len(line):
+        own = [1] if errors else []
+    return errors[own[0] - 1].name.partition(":")[0] if own else ""
 
 
 def _names(instance: Instance) -> set[str]:

@@ -70,6 +70,14 @@ def _words(rest: str) -> tuple[list[str], str]:
     return words[:-1], words[-1]
 
 
+_WORDS: Final = {
+    "--compiler": ["cranelift", "winch", "pulley"],
+    "--baseline": ["process"],
+    "--policy": ["cold", "warm", "pool:2", "keep-alive:1s"],
+    "--arrival": ["constant", "poisson", "burst:10/1s", "trace:"],
+}
+
+
 def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, lab: Lab) -> list[str]:
     last = before[-1] if before else ""
     if last == "--world":
@@ -78,10 +86,8 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
         return [*lab.hosts]
     if last == "--interface":
         return _imported(lab)
-    if last == "--compiler":
-        return ["cranelift", "winch", "pulley"]
-    if last == "--baseline":
-        return ["process"]
+    if last in _WORDS:
+        return _WORDS[last]
     action = parser.options.get(last)
     if action is not None and action.nargs != 0:
         return [str(c) for c in action.choices or ()]
