@@ -25,6 +25,7 @@ from labkernel import (
     ok,
 )
 from labkernel._cards import card_of
+from labkernel._magics.complete import candidates
 from labkernel._sandbox import import_of
 from labkernel._sandbox.contract import conforms, slots_of
 from labkernel._wit import Function, Param, Primitive
@@ -319,6 +320,14 @@ def test_the_implementation_has_a_card(lab: Lab) -> None:
     assert "acme:store/kv@1.0.0" in text
     assert "get: func(key: string) -> result<string, string>" in text
     assert "%instantiate COMPONENT --host kv" in text
+
+
+def test_completion(lab: Lab) -> None:
+    """Tab knows the implementations and the interfaces that a world imports."""
+    lab.host("kv", names())
+    assert candidates("%instantiate shop --host k", lab) == ["kv"]
+    assert candidates("%%host new --interface k", lab) == ["kv"]
+    assert "--interface" in candidates("%%host new --", lab)
 
 
 def test_unknown_names(lab: Lab) -> None:
