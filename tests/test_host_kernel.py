@@ -146,6 +146,23 @@ def test_a_cell_that_does_not_conform(store: Kernel) -> None:
     _works(store)
 
 
+@pytest.mark.parametrize(
+    ("body", "error", "said"),
+    [
+        ("def get(key:\n    pass", "CompileError", "cell:1:8"),
+        ("x = 1\ny = x / 0", "ZeroDivisionError", "y = x / 0"),
+        ("import nowhere_to_be_found", "ModuleNotFoundError", "nowhere_to_be_found"),
+    ],
+)
+def test_a_cell_that_does_not_run(store: Kernel, body: str, error: str, said: str) -> None:
+    """What is no Python, or raises, is shown with the cell's line and none of the lab's."""
+    got = store.run(f"%%host kv --interface kv\n{body}\n")
+    assert got["error"] == error
+    assert said in got["text"]
+    assert "labkernel/" not in got["text"]
+    _works(store)
+
+
 def test_the_readmes_example(kernel: Kernel, require: Callable[[str, object], None]) -> None:  # noqa: F811
     """The section of the README runs as it stands."""
     require("rustc", shutil.which("rustc"))
