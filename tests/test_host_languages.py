@@ -161,6 +161,19 @@ def test_a_class_of_the_notebook(lab: Lab, require: Require, language: str) -> N
     assert fn.on_host.held == ()
 
 
+def test_the_trace_of_a_class(lab: Lab, require: Require) -> None:
+    """A trace sees calls of the notebook's functions with their resources, and counts the implementation as needed."""
+    ready("rust", require)
+    lab.build("rust", USERS["rust"], name="user_rust", world="user")
+    ended: list[int] = []
+    lab.host("counters", counters(ended), world="user")
+    fn = lab.instantiate("user_rust", name="fn", host=["counters"], trace=True)
+    assert fn.test() == [3, 13, 13, 13, 113]
+    assert sorted(ended) == [10, 113]
+    assert [call.function for call in fn.trace.calls].count("[method]counter.add") == 3
+    assert fn.trace.least == "--host counters"
+
+
 def test_resources_of_a_rust_guest(lab: Lab, require: Require) -> None:
     """Objects of a Rust guest go through lists, records and options, and are dropped once each."""
     ready("rust", require)

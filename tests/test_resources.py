@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from resource_guests import KEEPER, KEEPER_WIT, MAKER, MAKER_WIT
 
-from labkernel import CompileError, GuestTrap, Instance, Lab, UsageError, ValueDoesNotFit
+from labkernel import CompileError, ComponentError, GuestTrap, Instance, Lab, UsageError, ValueDoesNotFit
 from labkernel._cards import card_of
 
 
@@ -286,6 +286,14 @@ def test_all_are_dropped_with_their_instance(lab: Lab, keeper: Instance, tally: 
     keeper.let_go()
     assert tally.closed == [1, 2, 4]
     assert [c.value for c in tally.given] == [3]
+
+
+def test_a_trace_of_what_is_passed_on(lab: Lab, tally: Tally) -> None:
+    """A component that hands an imported resource through its exports is refused a membrane, in words."""
+    with pytest.raises(ComponentError, match=r"passes on 'counter' of acme:count/tally@0\.1\.0"):
+        lab.instantiate("keeper_c", name="keeper_1", host=["tally"], trace=True)
+    maker = lab.instantiate("maker_c", name="maker_1", trace=True)
+    assert maker.counter(3).add(1) == 4
 
 
 def test_a_destructor_that_raises(lab: Lab) -> None:

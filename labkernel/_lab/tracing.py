@@ -109,7 +109,14 @@ class Watched:
 
     def least(self) -> Grants:
         """Return the smallest set of grants with which the run would have worked."""
-        return self._gathering.least(self._grants, self.build.component)
+        small = self._gathering.least(self._grants, self.build.component)
+        return replace(small, host=tuple(name for name in self._grants.host if self._is_needed(name)))
+
+    def _is_needed(self, name: str) -> bool:
+        """Whether a function of a `%%host` implementation was called, or `--strict` asks for its import by name."""
+        called = {call.name.partition("#")[0] for call in self._gathering.seen()}
+        behind = [i.name for i in self.build.component.imports if self._lab.hosts.named(name).stands_for(i)]
+        return any(self._grants.strict or item.partition("@")[0] in called for item in behind)
 
     def trace(self, instance: Instance) -> Trace:
         """Return the trace. Raises `UsageError` for an instance that keeps none."""

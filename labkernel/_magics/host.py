@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from typing import Any
+from typing import Any, Final
 
 from IPython.core.magic import magics_class
 
@@ -16,12 +16,14 @@ from labkernel._sandbox import HostImplementation, own_traceback
 __all__ = ["HostMagics"]
 
 
+_KEPT: Final[tuple[str, ...]] = ("__name__", "__builtins__")
+
+
 class CellNames(dict[str, Any]):
     """The names a cell defines. What it does not define itself it finds among the notebook's, as they are then."""
 
     def __init__(self, notebook: dict[str, Any]) -> None:
-        kept = {name: notebook[name] for name in ("__name__", "__builtins__") if name in notebook}
-        super().__init__(kept)
+        super().__init__({name: notebook[name] for name in _KEPT if name in notebook})
         self._notebook = notebook
 
     def __missing__(self, name: str) -> Any:
