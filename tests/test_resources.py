@@ -7,6 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from resource_guests import KEEPER, KEEPER_WIT, MAKER, MAKER_WIT
 
 from labkernel import CompileError, ComponentError, GuestTrap, Instance, Lab, UsageError, ValueDoesNotFit
@@ -184,6 +193,73 @@ def test_a_handle_of_another_instance(lab: Lab, maker: Instance) -> None:
     with pytest.raises(UsageError, match="is a handle of maker_1, and this call is to maker_3"):
         other.take(counter)
     assert counter.add(1) == 2
+
+
+class Handling(RuleBasedStateMachine):
+    """Whatever is done with a guest's resources, each is dropped exactly once, and in the guest."""
+
+    lab: Lab
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker = self.lab.instantiate("maker_c", name="machine")
+        self.live: list[Any] = []
+        self.dropped = 0
+
+    @rule()
+    def make(self) -> None:
+        """One more."""
+        self.live.append(self.maker.counter(len(self.live)))
+
+    @rule(n=st.integers(0, 4))
+    def make_some(self, n: int) -> None:
+        """Several in a list."""
+        self.live += self.maker.some(n)
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data(), how=st.sampled_from(["close", "with", "forget", "give", "twice"]))
+    def end(self, data: st.DataObject, how: str) -> None:
+        """One less, in any of the ways there are."""
+        one = self.live.pop(data.draw(st.integers(0, len(self.live) - 1)))
+        self.dropped += 1
+        if how in ("close", "twice"):
+            one.close()
+        if how == "with":
+            with one:
+                pass
+        if how == "give":
+            self.maker.take(one)
+        if how == "twice":
+            one.close()
+            with pytest.raises(UsageError):
+                one.add(1)
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data())
+    def use(self, data: st.DataObject) -> None:
+        """Use two, perhaps the same."""
+        one, other = (self.live[data.draw(st.integers(0, len(self.live) - 1))] for _ in range(2))
+        self.maker.sum(one, other)
+
+    @rule()
+    def start_anew(self) -> None:
+        """All end with their instance."""
+        self.maker.start()
+        self.live.clear()
+        self.dropped = 0
+
+    @invariant()
+    def each_is_dropped_once(self) -> None:
+        """The guest has counted."""
+        assert self.maker.dropped() == self.dropped
+
+
+def test_whatever_is_done_with_handles(lab: Lab) -> None:
+    """A machine makes, lends, gives, drops and forgets at random."""
+    Handling.lab = lab
+    run_state_machine_as_test(
+        Handling, settings=settings(max_examples=25, stateful_step_count=25, deadline=None)
+    )  # fmt: skip
 
 
 def test_handles_end_with_their_instance(lab: Lab, maker: Instance) -> None:
