@@ -332,6 +332,13 @@ class Supervisor:
         number, generation = (started.id, started.generation) if started else (0, self.generation)
         return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
 
+    def peek(self, started: Started, wanted: bytes, *, most: int) -> list[list[Any]]:
+        """Return address, size and `[offset, bytes]` of what was found, for each linear memory of an instance."""
+        found: list[list[Any]] = self._request(
+            "peek", [started.id, wanted, most], patience_s=_LOAD_S, generation=started.generation
+        )
+        return found
+
     def drop(self, started: Started) -> None:
         """End an instance. One whose process is gone is gone already."""
         if self._process is not None and started.generation == self.generation:

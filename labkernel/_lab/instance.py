@@ -84,6 +84,13 @@ class Instance:
         """What this start of the instance is watched by."""
         return self._watched
 
+    def peek(self, wanted: bytes, *, most: int) -> tuple[int, list[list[Any]]]:
+        """Return the host process's number and what `Supervisor.peek` finds. Raises `UsageError`, `GuestTrap`."""
+        if self._started is None or self._finished:
+            raise UsageError(f"{self.name} does not run now; fire at it first, then look into its memory.")
+        found = self._lab.guests.peek(self._started, wanted, most=most)
+        return self._lab.guests.pid_of(self._started) or 0, found
+
     def drop(self) -> None:
         """Let go of the store; the next call starts a new one."""
         if self._started is not None:

@@ -23,6 +23,7 @@ from labkernel._lab.firing import Firing
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
+from labkernel._lab.peeking import Peek, peek
 from labkernel._lab.records import Build
 from labkernel._lab.replaying import Replayed, play, write_recording
 from labkernel._lab.tracing import Tracing
@@ -318,6 +319,10 @@ class Lab:
         build = target.build if isinstance(target, Instance) else self.component(target)
         budgets = target.budgets if isinstance(target, Instance) else make_budgets({})
         return play(self, build, path, call=call, name=f"{build.name}-replay", budgets=budgets)
+
+    def peek(self, target: str | Instance, wanted: str = "") -> Peek:
+        """Look for a text in a guest's memory, as its host can. Raises `UsageError` for one that does not run."""
+        return peek(target if isinstance(target, Instance) else self.target(target), wanted)
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
         """Measure start-up or calls of several targets beside baselines; see `Measuring.timings`."""

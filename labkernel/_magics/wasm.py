@@ -181,6 +181,10 @@ class WasmMagics(LabMagics):
         self.screen.show(trace)
         return trace
 
+    def _peek(self, line: Line) -> Any:
+        (name,) = words_only(line, WASM_LINE, ["peek NAME"])
+        return self.screen.show(self.lab.peek(self._instance(name), line.find or ""))
+
     def _instance(self, name: str) -> Instance:
         known = self.lab.instances
         if name not in known:
