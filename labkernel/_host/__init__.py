@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from labkernel._host.guests import Guests
 from labkernel._host.policy import Ledger, Policy
+from labkernel._host.process import OnHost
 from labkernel._host.settings import (
     Called,
     Codegen,
@@ -19,6 +20,7 @@ from labkernel._host.settings import (
     Started,
     Startups,
 )
+from labkernel._host.shield import HostFunctionLate
 from labkernel._host.supervisor import Supervisor
 from labkernel._host.wall import Wall
 
@@ -29,8 +31,10 @@ __all__ = [
     "EngineSettings",
     "Fired",
     "Guests",
+    "HostFunctionLate",
     "Ledger",
     "Loaded",
+    "OnHost",
     "Policy",
     "Start",
     "Started",

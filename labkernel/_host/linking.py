@@ -22,7 +22,7 @@ from labkernel._host.reflect import Reflection
 from labkernel._host.traps import REFUSED
 from labkernel._wit import Function, Interface
 
-__all__ = ["Links", "Providers", "link_imports"]
+__all__ = ["Linker", "Links", "Providers", "link_imports"]
 
 Providers: TypeAlias = Mapping[str, Provider]
 """Who implements which imports, by their names in the component's world."""
@@ -31,7 +31,8 @@ _HTTP: Final = re.compile(r"^wasi:http/(types|outgoing-handler)@0\.2\.\d+$")
 _WASI: Final = re.compile(r"^wasi:(cli|clocks|filesystem|io|random|sockets)/[a-z0-9-]+@0\.2\.\d+$")
 _NO_FINALIZER: Final = capi.FINALIZER(0)
 _names: Final[list[str]] = []
-_numbers: Final = itertools.count(1)
+_numbers: Final = itertools.count(1 << 31)
+"""Types of refused resources, apart from those of providers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,9 @@ class Links:
     http: bool = False
 
     @property
-    def key(self) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    def key(self) -> tuple[frozenset[tuple[str, Provider]], tuple[str, ...], bool]:
         """What tells linkers of one component apart."""
-        return tuple(sorted(self.providers)), self.denied, self.http
+        return frozenset(self.providers.items()), self.denied, self.http
 
     def is_engines(self, name: str) -> bool:
         """Whether the engine's own WASI answers for this import."""
@@ -67,14 +68,24 @@ _REFUSE: Final = capi.FUNC_CALLBACK(_refuse)
 _DROP: Final = capi.DTOR_CALLBACK(lambda *_: 0)
 
 
-def link_imports(linker: int, reflection: Reflection, links: Links) -> None:
+@dataclass(frozen=True, slots=True)
+class Linker:
+    """The engine's linker, and its numbers for the resources of providers, by interface and name."""
+
+    pointer: int
+    host_types: Mapping[tuple[str, str], int]
+
+
+def link_imports(linker: int, reflection: Reflection, links: Links) -> dict[tuple[str, str], int]:
     """Define every import that the engine's WASI does not answer, is not to answer, or that a provider answers.
 
-    What has no provider is a refusal at the call. Raises `ComponentError`.
+    What has no provider is a refusal at the call. Returns the numbers of the providers' resources.
+    Raises `ComponentError`.
     """
+    host_types: dict[tuple[str, str], int] = {}
     items = [item for item in reflection.world.imports if not links.is_engines(item.name)]
     if not items and not reflection.resources:
-        return
+        return host_types
     if reflection.sealed:
         raise ComponentError(
             f"The import {reflection.sealed[0]!r} is a module or component, expected functions and types. "
@@ -91,15 +102,20 @@ def link_imports(linker: int, reflection: Reflection, links: Links) -> None:
             if isinstance(item, Function):
                 _define_function(root, item, provider)
             else:
-                _define_interface(root, item, reflection, provider)
+                _define_interface(root, item, reflection, provider, host_types)
     except EngineFailure as failure:
         raise ComponentError(f"The imports cannot be linked: {failure.text}") from None
     finally:
         c.component_linker_instance_delete(root)
+    return host_types
 
 
 def _define_interface(
-    root: int, interface: Interface, reflection: Reflection, provider: Provider | None
+    root: int,
+    interface: Interface,
+    reflection: Reflection,
+    provider: Provider | None,
+    host_types: dict[tuple[str, str], int],
 ) -> None:
     """Define functions, and the resources that are the interface's own: those it uses are defined elsewhere."""
     inner = c_void_p()
@@ -110,8 +126,11 @@ def _define_interface(
         for function in interface.functions:
             _define_function(inner.value, function, provider)
         for owner, name in reflection.resources:
-            if owner == interface.name:
+            if owner == interface.name and provider is None:
                 _define_resource(inner.value, name)
+            elif owner == interface.name and provider is not None:
+                drop = provider(f"[resource-drop]{name}")
+                host_types[owner, name] = callbacks.define_resource(inner.value, owner, name, drop)
     finally:
         c.component_linker_instance_delete(inner.value)
 

@@ -14,17 +14,19 @@ from labkernel._host.binary import wat_error
 from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
-from labkernel._host.linking import Links
+from labkernel._host.linking import Linker, Links
 from labkernel._host.many import Many
 from labkernel._host.membrane_layout import IMPORT as MEMBRANE
 from labkernel._host.membranes import Passage
 from labkernel._host.memory import linear_memories
+from labkernel._host.notebook import Notebook
 from labkernel._host.output import Output, Run
 from labkernel._host.peeking import Memories, peek
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.starts import Starts
 from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job, Stopped
 from labkernel._host.worlds import world_to_data
+from labkernel._wit import Function
 
 __all__ = ["Service", "stopped_error"]
 
@@ -38,6 +40,9 @@ class Sender(Protocol):
 
     def send(self, job: Job, frame: list[Any], *, last: bool = False) -> None:
         """Send a frame of a job."""
+
+    def ask(self, job: Job, question: bytes, stop: int) -> list[Any] | None:
+        """Send a packed question of a job and return its answer, or None when the job is to stop."""
 
 
 class Service:
@@ -57,11 +62,12 @@ class Service:
         self.providers: dict[str, Provider] = {MEMBRANE: membranes.provide}
         self._ledgers: dict[int, Passage] = {}
         self._memories = Memories()
+        self._notebook = Notebook(link, lambda job: self.output.pause(job.output))
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
             "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
             "instantiate": self.instantiate, "call": self.call, "drop": self.drop,
-            "ledger": self.ledger, "peek": self.peek,
+            "ledger": self.ledger, "peek": self.peek, "release": self.release,
         }  # fmt: skip
         many = Many(self)
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
@@ -163,10 +169,12 @@ class Service:
         self._memories.started(number)
         return [number, linked - began, spent]
 
-    def linker(self, component: Component, start: Start) -> int:
+    def linker(self, component: Component, start: Start) -> Linker:
         """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
+        functions = {item.name for item in component.world.imports if isinstance(item, Function)}
+        kernel = {n: self._notebook.provider(n, is_function=n in functions) for n in start.notebook}
         names = start.host if start.membrane is None else (*start.host, MEMBRANE)
-        providers = {name: self._provider(name) for name in names}
+        providers = {name: self._provider(name) for name in names} | kernel
         return component.linker(Links(providers, start.denied, start.http))
 
     def _provider(self, name: str) -> Provider:
@@ -178,7 +186,7 @@ class Service:
                 f"The import {name!r} has no implementation in the host process; it has those of {known}."
             ) from None
 
-    def new_instance(self, job: Job, component: Component, linker: int, start: Start) -> Instance:
+    def new_instance(self, job: Job, component: Component, linker: Linker, start: Start) -> Instance:
         instance = Instance(component, start, self.output.stdout, self.output.stderr)
         try:
             job.enter(instance, start.timeout_s)
@@ -233,7 +241,7 @@ class Service:
         """Call one function of an instance once."""
         instance = self.live(number)
         bound = instance.bind(function)
-        lowered = bound.codec.lower(arguments)
+        lowered = instance.lower(bound, arguments)
         start = instance.start
         run = self.begin(job, start)
         tank = instance.refuel() if start.fuel is not None else 0
@@ -245,6 +253,19 @@ class Service:
         self.output.end(run)
         index, instance.calls = instance.calls, instance.calls + 1
         return [result, spent, index, run.cut, tank - instance.fuel_left() if tank else None]
+
+    def release(self, job: Job, number: int, handle: int, resource: str) -> bool:
+        """Drop a resource that a guest made, which may run its destructor."""
+        instance = self.live(number)
+        run = self.begin(job, instance.start)
+        with self.finishing(number, instance):
+            job.enter(instance, instance.start.timeout_s)
+            error = instance.handles.drop(handle, resource)
+            job.leave()
+            if error:
+                raise self._failure(job, instance, error)
+        self.output.end(run)
+        return run.cut
 
     def timed(self, job: Job, instance: Instance, bound: Bound, lowered: Any, timeout_s: float) -> int:
         """Call, and return the nanoseconds of the engine's call alone. Raises the guest's error."""
@@ -322,4 +343,4 @@ def stopped_error(job: Job) -> LabError:
         return GuestError("Interrupted.")
     if job.stopped == OUTPUT_CAP and job.instance is not None:
         return traps.output_error(job.instance.start)
-    return traps.timeout_error(job.timeout_s, blocked=job.abandoned)
+    return traps.timeout_error(job.timeout_s, blocked=job.abandoned, waits_for=job.waits_for)

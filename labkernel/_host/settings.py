@@ -86,9 +86,9 @@ class Start:
     `dirs` holds (host path, guest path, writable); `hints` maps the beginning of an import's name to the
     sentence that says how to grant it; `denied` holds beginnings of the names of interfaces that trap at the call.
     `network` opens all of it and `http` every host: only for a component behind a membrane. `host` names the
-    imports, as in `World.imports`, that the host process implements itself, by a provider of `serving.Service`.
-    `membrane` is the plain data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory,
-    `output_bytes` each call.
+    imports, as in `World.imports`, that the host process implements itself, by a provider of `serving.Service`,
+    `notebook` those that the kernel's process implements, by the `on_host` of each request; `membrane` is the plain
+    data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -106,6 +106,7 @@ class Start:
     timeout_s: float = 5.0
     hints: tuple[tuple[str, str], ...] = ()
     host: tuple[str, ...] = ()
+    notebook: tuple[str, ...] = ()
     membrane: tuple[Any, ...] | None = None
 
     def to_data(self) -> list[Any]:
@@ -118,7 +119,7 @@ class Start:
         given = dict(zip(cls.__dataclass_fields__, data, strict=True))
         for name in ("env", "dirs", "hints"):
             given[name] = tuple(map(tuple, given[name]))
-        for name in ("args", "denied", "host"):
+        for name in ("args", "denied", "host", "notebook"):
             given[name] = tuple(given[name])
         if given["membrane"] is not None:
             given["membrane"] = tuple(given["membrane"])

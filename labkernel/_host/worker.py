@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -50,6 +51,27 @@ class Link:
             self._frames.feed(data)
         return frame
 
+    def ask(self, job: Job, question: bytes, stop: int) -> list[Any] | None:
+        """Send a packed question and return `[is_ok, value]`, or None once the descriptor `stop` is readable.
+
+        Only the thread that serves the job may ask: it is the one that reads.
+        """
+        with self._lock:
+            self._data.sendall(question)
+        while True:
+            while (frame := self._frames.next()) is not None:
+                if frame[:2] == [protocol.HOST_ANSWER, job.id] and len(frame) == 4:
+                    return frame[2:]
+                if frame[0] != protocol.HOST_ANSWER:
+                    raise protocol.ProtocolError(f"a frame of kind {frame[0]} is not expected here")
+            ready, _, _ = select.select([self._data.fileno(), stop], [], [])
+            if stop in ready:
+                return None
+            data = self._data.recv(_CHUNK)
+            if not data:
+                os._exit(0)
+            self._frames.feed(data)
+
     def send(self, job: Job, frame: list[Any], *, last: bool = False) -> None:
         """Send a frame of a job, unless the job has been answered."""
         try:
@@ -82,6 +104,8 @@ class Host:
     def _lead(self) -> None:
         try:
             while (frame := self.link.read()) is not None:
+                if frame[0] == protocol.HOST_ANSWER:
+                    continue  # of a function that went on after its guest had been stopped
                 job = self.watch.open_job(frame[1])
                 self._serve(job, frame)
                 job.release()

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._capability import Budgets, Grants, Standing
-from labkernel._errors import CapabilityDenied, GuestError, LabError, UsageError, did_you_mean, render_short
+from labkernel._errors import (
+    CapabilityDenied,
+    GuestCrashed,
+    GuestError,
+    LabError,
+    UsageError,
+    did_you_mean,
+    render_short,
+)
 from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
-from labkernel._host import Started
+from labkernel._host import Start, Started
 from labkernel._lab.code import settings_for
+from labkernel._lab.methods import Method, normal_args, python_name
 from labkernel._lab.records import NoSuchFunction
+from labkernel._lab.resources import GuestHandles, Lending, resource_makers
 from labkernel._lab.tracing import UNWATCHED, Tracing, Watched
-from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
+from labkernel._sandbox import HostCalls, refuse_ungranted, slots_of, standings, start_of, wasmtime_line
 from labkernel._sandbox.tracing import Event, Played, Trace
-from labkernel._timing import format_count
-from labkernel._values import find_function, parse_call, to_normal
-from labkernel._wit import Function
+from labkernel._values import find_function, from_normal, owned_by, parse_call
+from labkernel._wit import Function, Type, has_handle
 
 if TYPE_CHECKING:
     from labkernel._lab.lab import Lab
@@ -51,20 +59,29 @@ class Instance:
         self._started: Started | None = None
         self._finished = ""
         self.phases: dict[str, int] = {}
-        refuse_ungranted(build.component, grants)
+        self._notes: list[str] = []
+        self._renew()
+        refuse_ungranted(build.component, grants, self.on_host.behind)
         self.start()
+
+    def _renew(self) -> None:
+        """Match the imports with the implementations that were granted, for the next life of the instance."""
+        self.on_host = HostCalls(self.build.component, self.grants.host, self._lab.implementation)
+        self._handles = GuestHandles(self, self.on_host)
 
     def start(self, *, on_output: OnOutput | None = None) -> None:
         """Start afresh: a new store, a new memory, the same grants."""
         self.drop()
-        self._watched = watched = Watched(
+        self._renew()
+        self.watched = watched = Watched(
             self._lab, self.build, self.grants, self.tracing, compiler=self._compiler
         )
         loaded = self._lab.code.loaded(watched.build)
-        start = watched.start(start_of(self.grants, self.budgets, self.build.supplies))
         sink = on_output or self._lab.on_output
         try:
-            self._started = self._lab.guests.instantiate(loaded, start, on_output=sink)
+            self._started = self._lab.guests.instantiate(
+                loaded, self.how_to_start(), on_output=sink, on_host=self.on_host
+            )
         finally:
             watched.hear(self._started)
         self._finished = ""
@@ -77,12 +94,7 @@ class Instance:
     @property
     def trace(self) -> Trace:
         """Every host call since this instance was started. Raises `UsageError` where none is kept."""
-        return self._watched.trace(self)
-
-    @property
-    def watched(self) -> Watched:
-        """What this start of the instance is watched by."""
-        return self._watched
+        return self.watched.trace(self)
 
     def peek(self, wanted: bytes, *, most: int) -> tuple[int, list[list[Any]]]:
         """Return the host process's number and what `Supervisor.peek` finds. Raises `UsageError`, `GuestTrap`."""
@@ -96,6 +108,17 @@ class Instance:
         if self._started is not None:
             self._lab.guests.drop(self._started)
             self._started = None
+        self._end("belongs to an instance that was ended")
+
+    def _end(self, why: str) -> None:
+        """Let go of all resources, since the guest has ended."""
+        self._handles.end(why)
+        self._notes += self.on_host.close()
+
+    def how_to_start(self) -> Start:
+        """Return how the host process starts `watched.build`; `on_host` then answers its calls into the notebook."""
+        start = start_of(self.grants, self.budgets, self.build.supplies, notebook=self.on_host.behind)
+        return self.watched.start(start)
 
     def refresh(self) -> list[str]:
         """Start anew where that is due and return the lines that say why."""
@@ -109,10 +132,12 @@ class Instance:
             notes.append(f"the last one {self._finished}")
         elif self._started is None or not self._lab.guests.is_running(self._started):
             notes.append("its host process has ended")
+        elif changed := self.on_host.redefined():
+            notes.append(f"{changed} stands behind other imports now")
         if not notes:
             return []
-        refuse_ungranted(self.build.component, self.grants)
         self.start()
+        refuse_ungranted(self.build.component, self.grants, self.on_host.behind)
         return [f"{self.name} was started anew with the same grants: {notes[0]}."]
 
     @property
@@ -123,7 +148,7 @@ class Instance:
     @property
     def standings(self) -> list[Standing]:
         """What stands behind each import."""
-        return standings(self.build.component, self.grants)
+        return standings(self.build.component, self.grants, self.on_host.behind)
 
     def wasmtime_line(self, call: str = "") -> tuple[str, list[str]]:
         """Return the equivalent `wasmtime run` line and in what it differs."""
@@ -159,7 +184,13 @@ class Instance:
         Raises `ValueDoesNotFit` before anything runs, or a `GuestError`.
         """
         function = self.find(function) if isinstance(function, str) else function
-        return self.call_normal(function, _normal_args(function, args), on_output=on_output)
+        if not any(has_handle(p.type) for p in function.params):
+            return self.call_normal(function, normal_args(function, args), on_output=on_output)
+        self._notes += self.refresh()
+        with Lending(self._handles) as lending:
+            with owned_by(lending):
+                normal = normal_args(function, args)
+            return self.call_normal(function, normal, on_output=on_output)
 
     def call_text(self, text: str, *, on_output: OnOutput | None = None) -> Answer:
         """Call with WAVE text, as `%fire` does: `handle({...}, 1)`, `handle {...}` or only the argument."""
@@ -171,13 +202,15 @@ class Instance:
         if args is None:
             return parse_call(call or "", self.functions)
         function = self.find(call) if call else self._lab.function(self, None)
-        return function, _normal_args(function, args)
+        if any(has_handle(p.type) for p in function.params):
+            raise UsageError(f"{function.name} takes a handle, which many events cannot share. Fire it once.")
+        return function, normal_args(function, args)
 
     def call_normal(
         self, function: Function, args: list[Any], *, on_output: OnOutput | None = None
     ) -> Answer:
         """Call with values in normal form."""
-        notes = self.refresh()
+        notes = [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
         said: list[str] = []
         sink = on_output or self._lab.on_output
 
@@ -187,12 +220,13 @@ class Instance:
                 sink(stream, text)
 
         assert self._started is not None
-        event = Event(self._watched.next_event(), call_of(function, args), 0)
+        event = Event(self.watched.next_event(), call_of(function, args), 0)
         begun = time.perf_counter_ns()
         try:
             called = self._lab.guests.call(
-                self._started, function.full_name, args, timeout_s=self.budgets.timeout_s, on_output=hear
-            )
+                self._started, function.full_name, args, timeout_s=self.budgets.timeout_s, on_output=hear,
+                on_host=self.on_host,
+            )  # fmt: skip
         except (GuestError, CapabilityDenied) as error:
             self._note_failure(error)
             error.output = "".join(said)
@@ -200,7 +234,7 @@ class Instance:
             told = f"{type(error).__name__}: {error}"
             fired = Played(function.full_name, args, (), None, told)
             self._hear(replace(event, ns=spent, error=told), said, fired)
-            raise
+            raise error from self.on_host.raised
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
             raise
@@ -216,7 +250,46 @@ class Instance:
             output="".join(said),
             notes=tuple(notes),
             fuel_used=called.fuel_used,
+            made=self._made(called.result, function.result),
         )
+
+    def _made(self, normal: Any, wit_type: Type | None) -> Any:
+        """Return the objects of a result with handles; other results are made when they are looked at."""
+        if wit_type is None or not has_handle(wit_type):
+            return None
+        with owned_by(Lending(self._handles)):
+            return from_normal(normal, wit_type)
+
+    def _taken_notes(self) -> list[str]:
+        notes, self._notes = self._notes, []
+        return notes
+
+    def _drop_forgotten(self) -> list[str]:
+        """Drop the resources that nothing refers to any more, and say which."""
+        notes = []
+        while self._handles.forgotten:
+            number, resource = self._handles.forgotten.pop()
+            self.release(self._handles, number, resource)
+            notes.append(f"{resource}({number}) was dropped: nothing referred to it any more.")
+        return notes
+
+    def release(self, handles: GuestHandles, number: int, resource: str) -> None:
+        """Drop a resource in the guest; one whose instance or process has ended is gone already."""
+        here = self._started is not None and self._started.generation == self._lab.guests.generation
+        if handles is not self._handles or handles.ended or not here:
+            return
+        assert self._started is not None
+        sink = self._lab.on_output
+        try:
+            self._lab.guests.release(self._started, number, resource, on_output=sink, on_host=self.on_host)
+        except GuestCrashed as error:
+            self._note_failure(error)
+        except GuestError as error:
+            self._note_failure(error)
+            raise error from self.on_host.raised
+        except KeyboardInterrupt as error:
+            self._note_interrupt(error)
+            raise
 
     def run(
         self,
@@ -234,7 +307,7 @@ class Instance:
         """
         if n < 1:
             raise UsageError(f"-n {n} is out of range; fire at least 1 event.")
-        notes = self.refresh()
+        notes = [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
         fired = tuple(make_events(function, seed=seed, n=n) if events is None else events)
         said: list[str] = []
         assert self._started is not None
@@ -247,6 +320,7 @@ class Instance:
                 timeout_s=self.budgets.timeout_s,
                 on_output=lambda _, text: said.append(text),
                 on_progress=on_progress,
+                on_host=self.on_host,
             )
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
@@ -261,7 +335,7 @@ class Instance:
         ]
         if told:
             played.append(Played(function.full_name, fired[len(played)], (), None, told))
-        event = Event(self._watched.next_event(), what, sum(done.ns), error=told)
+        event = Event(self.watched.next_event(), what, sum(done.ns), error=told)
         self._hear(event, said, *played)
         return Run(
             target=self.target(),
@@ -279,7 +353,7 @@ class Instance:
 
     def _hear(self, event: Event, said: list[str], *fired: Played) -> None:
         event = replace(event, output_bytes=len("".join(said).encode()))
-        self._watched.hear(self._started, event, fired)
+        self.watched.hear(self._started, event, fired)
 
     def target(self) -> Target:
         """Return what a figure of this instance is a figure of."""
@@ -288,12 +362,15 @@ class Instance:
 
     def _note_interrupt(self, error: KeyboardInterrupt) -> None:
         self._finished = "was interrupted"
+        self._end("belongs to an instance that was interrupted")
         render_short(error, f"{self.name} was stopped. {_AS_BEFORE}")
 
     def _note_failure(self, error: LabError) -> None:
         kind = type(error).__name__
         words = {"GuestTrap": "trapped", "GuestExit": "exited", "BudgetExceeded": "went over a budget"}
+        words["CapabilityDenied"] = "was refused an import"
         self._finished = words.get(kind, "crashed")
+        self._end(f"belongs to an instance that {self._finished}")
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
@@ -301,60 +378,21 @@ class Instance:
         try:
             return self[name]
         except UsageError as error:
-            several = [f.full_name for f in self.functions if name in (f.name, _python_name(f.name))]
+            maker = resource_makers(self, name)
+            if maker is not None:
+                return maker
+            several = [f.full_name for f in self.functions if name in (f.name, python_name(f.name))]
             how = f' In Python: {self.name}["{several[0]}"](...).' if several else ""
             raise NoSuchFunction(f"{error}{how}") from None
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         """Return a function by its name, such as `fn["my:pkg/iface#get"]`; raises `UsageError` if there is none."""
-        return _Method(self, self.find(name))
+        return Method(self, self.find(name))
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(_python_name(f.name) for f in self.functions)]
+        named = (s.owner or python_name(s.function.name) for s in slots_of(self.functions).values())
+        return [*super().__dir__(), *dict.fromkeys(named)]
 
     def __repr__(self) -> str:
         state = self._finished or ("ready" if self._started else "not started")
         return f"Instance({self.name!r} of {self.build.name}, {state})"
-
-
-class _Method:
-    """A function of an instance, called with Python values and answering with one."""
-
-    def __init__(self, instance: Instance, function: Function) -> None:
-        self._instance, self._function = instance, function
-        self.__doc__ = f"{function.text}\n\n{function.docs}".rstrip()
-
-    def __call__(self, *args: Any, **named: Any) -> Any:
-        function = self._function
-        if named:
-            args = _with_named(function, args, named)
-        return self._instance.call(function, args).value
-
-    def __repr__(self) -> str:
-        return f"<{self._function.text}>"
-
-
-def _with_named(function: Function, args: Sequence[Any], named: dict[str, Any]) -> tuple[Any, ...]:
-    names = [_python_name(p.name) for p in function.params]
-    rest = names[len(args) :]
-    unknown = [name for name in named if name not in rest]
-    missing = [name for name in rest if name not in named]
-    if unknown or missing:
-        raise UsageError(
-            f"{function.name} is called as {function.text}; unknown: {unknown}, missing: {missing}."
-        )
-    return (*args, *(named[name] for name in rest))
-
-
-def _normal_args(function: Function, args: Sequence[Any]) -> list[Any]:
-    if len(args) != len(function.params):
-        count = format_count(len(function.params), "argument") if function.params else "no argument"
-        got = len(args) or "none"
-        raise UsageError(f"{function.name} takes {count}, got {got}. Its signature: {function.text}.")
-    names = [p.name for p in function.params]
-    paths = ["$"] if len(names) == 1 else [f"${name}" for name in names]
-    return [to_normal(a, p.type, path) for a, p, path in zip(args, function.params, paths, strict=True)]
-
-
-def _python_name(name: str) -> str:
-    return re.sub(r"\W", "_", name)

@@ -19,7 +19,6 @@ from labkernel._fire import call_of
 from labkernel._host import EngineSettings
 from labkernel._lab.instance import Instance
 from labkernel._lab.records import Build
-from labkernel._sandbox import start_of
 from labkernel._timing import (
     Baseline,
     LatencyTiming,
@@ -128,12 +127,13 @@ class Measuring:
             subject, kept = subjects[index], times[index]
             instance = subject.instance
             done = self._lab.guests.startups(
-                instance.build.code,
-                start_of(instance.grants, instance.budgets, instance.build.supplies),
+                instance.watched.build.code,
+                instance.how_to_start(),
                 subject.function.full_name,
                 subject.args,
                 n=size,
-                settings=instance.build.settings,
+                settings=instance.watched.build.settings,
+                on_host=instance.on_host,
             )
             self._check(subject, done.result)
             for phase, ns in done.phases.items():

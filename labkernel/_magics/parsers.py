@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from labkernel._magics.line import MagicParser
 
-__all__ = ["FIRE", "INSTANTIATE", "TIMINGS", "WASM", "WASM_LINE", "WIT", "WIT_LINE"]
+__all__ = ["FIRE", "HOST", "INSTANTIATE", "TIMINGS", "WASM", "WASM_LINE", "WIT", "WIT_LINE"]
 
 
 def _grants(parser: MagicParser) -> None:
@@ -44,7 +44,7 @@ def _grants(parser: MagicParser) -> None:
         **many,
     )
     parser.add_argument(
-        "--host", metavar="NAME", help="a %%%%host implementation (not in this version)", **many
+        "--host", metavar="NAME", help="what a %%%%host cell implements; may be repeated", **many
     )
     parser.add_argument(
         "--strict", action="store_true", help="refuse every import that was not granted by name"
@@ -143,6 +143,21 @@ def _wasm_line() -> MagicParser:
     return parser
 
 
+def _host() -> MagicParser:
+    parser = MagicParser("%%host")
+    parser.add_argument(
+        "--world",
+        metavar="W",
+        help="the world that imports it: its name or full id; the only one if left out",
+    )
+    parser.add_argument(
+        "--interface",
+        metavar="I",
+        help="the imported interface, in short or in full; the only one if left out",
+    )
+    return parser
+
+
 def _instantiate() -> MagicParser:
     parser = MagicParser("%instantiate")
     parser.add_argument(
@@ -207,6 +222,7 @@ WIT: Final = _wit()
 WIT_LINE: Final = _wit_line()
 WASM: Final = _wasm()
 WASM_LINE: Final = _wasm_line()
+HOST: Final = _host()
 INSTANTIATE: Final = _instantiate()
 FIRE: Final = _fire()
 TIMINGS: Final = _timings()

@@ -6,6 +6,7 @@ The states are `granted`, `virtual` (made up, by a grant), `real` (the machine's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from labkernel._capability import Clock, Grants, Random, Standing
@@ -13,23 +14,29 @@ from labkernel._wit import Function, Interface, World
 
 __all__ = ["standings"]
 
+_NOBODY: Final[Mapping[str, str]] = {}
 _HOW_CLOCK: Final = "--clock real|fixed:T|step:D"
 _HOW_RANDOM: Final = "--random real|seed:N"
 _HOW_NET: Final = "--net HOST:PORT"
 _HOW_HTTP: Final = "--http [METHOD:]HOST[:PORT]"
 
 
-def standings(world: World, grants: Grants) -> list[Standing]:
-    """Say of each import of a component what stands behind it under these grants."""
-    return [_standing(item, grants) for item in world.imports]
+def standings(world: World, grants: Grants, behind: Mapping[str, str] = _NOBODY) -> list[Standing]:
+    """Say of each import of a component what stands behind it under these grants.
+
+    `behind` maps imports to the `%%host` implementations that were granted for them.
+    """
+    return [_standing(item, grants, behind) for item in world.imports]
 
 
-def _standing(item: Function | Interface, grants: Grants) -> Standing:
+def _standing(item: Function | Interface, grants: Grants, behind: Mapping[str, str]) -> Standing:
     name = item.name
+    if name in behind:
+        return Standing(name, "granted", f"granted by the notebook's {behind[name]}")
     if isinstance(item, Interface) and not item.functions:
         return Standing(name, "types", "types only: nothing can be called")
     if not name.startswith("wasi:"):
-        return Standing(name, "refused", "traps at the call", "nothing implements it")
+        return Standing(name, "refused", "traps at the call", "--host NAME, once a %%host cell implements it")
     interface, _, version = name.removeprefix("wasi:").partition("@")
     if version and not version.startswith("0.2."):
         return Standing(name, "refused", f"WASI {version}: this lab runs WASI 0.2")

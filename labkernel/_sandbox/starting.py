@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from labkernel._capability import Budgets, Grants, Supplies
@@ -19,15 +19,18 @@ HOW_TO_GRANT: Final = (
     ("wasi:clocks/", "It was denied with --clock deny; grant it with --clock real, fixed:T or step:D."),
     ("wasi:random/", "It was denied with --random deny; grant it with --random real or seed:N."),
     ("wasi:", "The lab has no such interface; build the component for WASI 0.2."),
-    ("", "Nothing stands behind it: only what the lab implements can be called."),
+    ("", "Nothing stands behind it: implement it in a %%host cell and grant that with --host NAME."),
 )
 _NO_SUPPLIES: Final = Supplies()
 
 
-def start_of(grants: Grants, budgets: Budgets, supplies: Supplies = _NO_SUPPLIES) -> Start:
+def start_of(
+    grants: Grants, budgets: Budgets, supplies: Supplies = _NO_SUPPLIES, *, notebook: Iterable[str] = ()
+) -> Start:
     """Return how the host process is to start an instance with these grants and budgets.
 
-    A variable that is both granted and supplied has the supplied value.
+    A variable that is both granted and supplied has the supplied value; `notebook` names the imports that a
+    `%%host` cell stands behind.
     """
     supplied = {name for name, _ in supplies.env}
     return Start(
@@ -46,6 +49,7 @@ def start_of(grants: Grants, budgets: Budgets, supplies: Supplies = _NO_SUPPLIES
         timeout_s=budgets.timeout_s,
         hints=HOW_TO_GRANT,
         denied=tuple(_denied(grants)),
+        notebook=tuple(notebook),
     )
 
 
@@ -81,6 +85,8 @@ def _differences(grants: Grants) -> Iterator[str]:
     for folder in grants.dirs:
         if not folder.writable:
             yield f"wasmtime run makes {folder.guest} writable; here it is read-only"
+    if grants.host:
+        yield f"wasmtime run has nothing behind the imports of --host {', '.join(grants.host)}"
     if grants.net:
         yield "wasmtime run opens the whole network; here only what was granted"
     if grants.http:
