@@ -55,11 +55,17 @@ class Seeing:
         The recorded events are fired, or `call` (WAVE) in their place. Raises `UsageError` for a recording of another
         component, and `GuestTrap` at the first host call that is not the recorded one.
         """
-        if isinstance(target, str) and target in self._self.instances:
-            target = self._self.instances[target]
-        build = target.build if isinstance(target, Instance) else self._self.component(target)
-        budgets = target.budgets if isinstance(target, Instance) else make_budgets({})
-        return play(self._self, build, path, call=call, name=f"{build.name}-replay", budgets=budgets)
+        lab = self._self
+        instance = target if isinstance(target, Instance) else None
+        if isinstance(target, str):
+            instance = lab.instances.get(target)
+        if instance is None:
+            assert not isinstance(target, Instance)
+            build, budgets = lab.component(target), make_budgets({})
+        else:
+            newest = None if instance.pin else lab.builds.get(instance.build.name)
+            build, budgets = newest or instance.build, instance.budgets
+        return play(lab, build, path, call=call, name=f"{build.name}-replay", budgets=budgets)
 
     def peek(self, target: str | Instance, wanted: str = "") -> Peek:
         """Look for a text in a guest's memory, as its host can. Raises `UsageError` for one that does not run."""

@@ -176,8 +176,7 @@ class WasmMagics(LabMagics):
         trace = self.lab.trace(instance)
         if line.least:
             self.screen.note(f"%instantiate {instance.build.name} --as {name} {trace.least}".rstrip())
-            self.screen.hide(trace)
-            return trace
+            return None
         self.screen.show(trace)
         return trace
 
