@@ -128,7 +128,7 @@ class Watched:
             budgets={
                 "time": f"{budgets.timeout_s:g} s",
                 "output": format_bytes(budgets.output_bytes),
-                "fuel": f"{budgets.fuel}" if budgets.fuel else "not counted",
+                "fuel": f"{budgets.fuel}" if budgets.fuel else "",
             },
         )
         return self._gathering.trace(facts)
