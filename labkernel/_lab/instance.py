@@ -66,7 +66,7 @@ class Instance:
 
     def _renew(self) -> None:
         """Match the imports with the implementations that were granted, for the next life of the instance."""
-        self.on_host = HostCalls(self.build.component, self.grants.host, self._lab.implementation)
+        self.on_host = HostCalls(self.build.component, self.grants.host, self._lab.hosts.named)
         self._handles = GuestHandles(self, self.on_host)
 
     def start(self, *, on_output: OnOutput | None = None) -> None:
@@ -275,7 +275,7 @@ class Instance:
 
     def release(self, handles: GuestHandles, number: int, resource: str) -> None:
         """Drop a resource in the guest; one whose instance or process has ended is gone already."""
-        here = self._started is not None and self._started.generation == self._lab.guests.generation
+        here = self._started is not None and self._lab.guests.is_running(self._started)
         if handles is not self._handles or handles.ended or not here:
             return
         assert self._started is not None

@@ -12,12 +12,13 @@ from typing import Any
 from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
-from labkernel._errors import LabError, UnknownCapability, UsageError, did_you_mean
+from labkernel._errors import LabError, UsageError, did_you_mean
 from labkernel._fire import Answer, Run
 from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
 from labkernel._lab.firing import Firing
+from labkernel._lab.hosts import Hosts
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
@@ -26,7 +27,7 @@ from labkernel._lab.seeing import Seeing
 from labkernel._lab.tracing import Tracing
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
-from labkernel._sandbox import HostImplementation, import_of
+from labkernel._sandbox import HostImplementation
 from labkernel._timing import Timings
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Function, Package, World
@@ -58,7 +59,7 @@ class Lab(Seeing):
         self.worlds = Worlds()
         self.builds: dict[str, Build] = {}
         self.instances: dict[str, Instance] = {}
-        self.hosts: dict[str, HostImplementation] = {}
+        self.hosts = Hosts(self.worlds)
         self.last_run: Run | None = None
         key = mac_key()
         with contextlib.suppress(OSError):
@@ -193,34 +194,9 @@ class Lab(Seeing):
             f"Build one with %%wasm LANGUAGE {wanted}, or give a path such as ./{wanted}.wasm."
         )
 
-    def host(
-        self, name: str, implementation: Any, *, world: str | None = None, interface: str | None = None,
-        source: str = "",
-    ) -> HostImplementation:  # fmt: skip
-        """Take Python functions as the implementation of an import of a world, granted by `host=[name]`.
-
-        `implementation` is a module, a class, a dict or any object with a function for each of the WIT's: hyphens
-        become underscores, a resource is a class named in CamelCase. `source` is its text, for the lines in errors.
-        Without `interface` it is the functions that the world itself imports, or its only interface.
-        Raises `CompileError` where functions are missing, superfluous or take other parameters, and `UsageError`.
-        """
-        _, chosen = self.worlds.find(world)
-        made = HostImplementation(
-            name, implementation, world=chosen, interface=import_of(chosen, interface), source=source
-        )
-        self.hosts[name] = made
-        return made
-
-    def implementation(self, name: str) -> HostImplementation:
-        """Return the implementation of that name. Raises `UnknownCapability`."""
-        try:
-            return self.hosts[name]
-        except KeyError:
-            known = ", ".join(self.hosts) or "none yet"
-            raise UnknownCapability(
-                f"--host {name!r} is not known; known: {known}.{did_you_mean(name, self.hosts)} "
-                f"Write it in a cell that begins %%host {name}."
-            ) from None
+    def host(self, name: str, implementation: Any, **where: Any) -> HostImplementation:
+        """Take Python functions as the implementation of an import; see `Hosts.define`."""
+        return self.hosts.define(name, implementation, **where)
 
     def instantiate(
         self, component: str | Build, *, name: str | None = None, pin: bool = False, compiler: str | None = None,

@@ -1,4 +1,4 @@
-"""Functions of an instance as Python callables: arguments by position or by name, checked before anything runs."""
+"""The functions of an instance as Python sees them: their names, and their arguments against their signature."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _with_named(function: Function, args: Sequence[Any], named: dict[str, Any]) 
 
 
 def normal_args(function: Function, args: Sequence[Any]) -> list[Any]:
-    """Return Python values as arguments in normal form. Raises `UsageError`, `ValueDoesNotFit`."""
+    """Return arguments in normal form. Raises `UsageError` for another number of them, and `ValueDoesNotFit`."""
     if len(args) != len(function.params):
         count = format_count(len(function.params), "argument") if function.params else "no argument"
         got = len(args) or "none"
@@ -58,5 +58,5 @@ def normal_args(function: Function, args: Sequence[Any]) -> list[Any]:
 
 
 def python_name(name: str) -> str:
-    """Return a name of the WIT as an attribute."""
+    """Return a WIT name as Python writes it, with underscores."""
     return re.sub(r"\W", "_", name)
