@@ -8,13 +8,14 @@ from typing import Any
 from labkernel._cards.build import build_card, wit_card
 from labkernel._cards.instance import Standing, instance_card
 from labkernel._cards.model import Card, Fact, Tabular
+from labkernel._cards.peek import peek_card
 from labkernel._cards.replayed import replayed_card
 from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.tools import ToolLine, deps_card, doctor_card
 from labkernel._cards.trace import trace_card
 from labkernel._events import call_text, sample
 from labkernel._fire import Answer, Run, call_of
-from labkernel._lab import Build, Instance, Replayed
+from labkernel._lab import Build, Instance, Peek, Replayed
 from labkernel._registry import DepsRecord
 from labkernel._sandbox import HostImplementation
 from labkernel._sandbox.tracing import Trace
@@ -217,6 +218,11 @@ def _(record: Answer) -> Card:
 @card_of.register
 def _(record: Replayed) -> Card:
     return replayed_card(record)
+
+
+@card_of.register
+def _(record: Peek) -> Card:
+    return peek_card(record)
 
 
 @card_of.register

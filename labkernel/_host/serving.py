@@ -21,6 +21,7 @@ from labkernel._host.membranes import Passage
 from labkernel._host.memory import linear_memories
 from labkernel._host.notebook import Notebook
 from labkernel._host.output import Output, Run
+from labkernel._host.peeking import Memories, peek
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.starts import Starts
 from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job, Stopped
@@ -60,13 +61,13 @@ class Service:
         self._finished: dict[int, str] = {}
         self.providers: dict[str, Provider] = {MEMBRANE: membranes.provide}
         self._ledgers: dict[int, Passage] = {}
+        self._memories = Memories()
         self._notebook = Notebook(link, lambda job: self.output.pause(job.output))
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
             "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
             "instantiate": self.instantiate, "call": self.call, "drop": self.drop,
-            "release": self.release,
-            "ledger": self.ledger,
+            "ledger": self.ledger, "peek": self.peek, "release": self.release,
         }  # fmt: skip
         many = Many(self)
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
@@ -155,6 +156,7 @@ class Service:
         """Start an instance."""
         start = Start.from_data(start_data)
         run = self.begin(job, start)
+        self._memories.settle(self._instances)
         began = _now()
         made = self.component(component)
         linker = self.linker(made, start)
@@ -164,6 +166,7 @@ class Service:
         self.output.end(run)
         number = self._number()
         self._instances[number] = instance
+        self._memories.started(number)
         return [number, linked - began, spent]
 
     def linker(self, component: Component, start: Start) -> Linker:
@@ -217,6 +220,11 @@ class Service:
             return [b"", 0, None]
         passage.collect()
         return passage.take()
+
+    def peek(self, job: Job, number: int, wanted: bytes, most: int) -> list[list[Any]]:
+        """Return what is found in an instance's linear memories; see `peeking.peek`."""
+        self.live(number)
+        return peek(self._memories.of(number, self._instances), wanted, most)
 
     def _keep_ledger(self, number: int, instance: Instance) -> None:
         """Keep an ended instance's ledger for a while."""

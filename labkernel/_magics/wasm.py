@@ -180,10 +180,13 @@ class WasmMagics(LabMagics):
         trace = self.lab.trace(instance)
         if line.least:
             self.screen.note(f"%instantiate {instance.build.name} --as {name} {trace.least}".rstrip())
-            self.screen.hide(trace)
-            return trace
+            return None
         self.screen.show(trace)
         return trace
+
+    def _peek(self, line: Line) -> Any:
+        (name,) = words_only(line, WASM_LINE, ["peek NAME"])
+        return self.screen.show(self.lab.peek(self._instance(name), line.find or ""))
 
     def _instance(self, name: str) -> Instance:
         known = self.lab.instances
