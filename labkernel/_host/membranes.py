@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -26,7 +27,7 @@ from labkernel._values.layout import MAX_FLAT_RESULTS, flatten
 if TYPE_CHECKING:
     from labkernel._host.engine import Instance
 
-__all__ = ["GUARDS", "Guard", "Passage", "Recorder", "provide"]
+__all__ = ["GUARDS", "IMPORTS", "Guard", "Passage", "Recorder", "provide"]
 
 _HEADER: Final = struct.Struct("<IIII")
 _FRAME: Final = struct.Struct(f"<{at.ARGUMENTS + 1}Q")
@@ -165,8 +166,12 @@ class Passage:
         return self.guard
 
 
+IMPORTS: Final = (at.IMPORT, at.CLOCK_IMPORT)
+"""What membranes import of the lab. The clock is passed on from WASI where guest and membrane are composed as bytes."""
+
+
 def provide(name: str) -> HostFunction:
-    """Return the implementation of a function of `labkernel:membrane/host`, by its name."""
+    """Return the implementation of a function of these imports, by its name."""
     return _FUNCTIONS[name]
 
 
@@ -199,6 +204,7 @@ def _passage(instance: Instance) -> Passage:
 
 
 _FUNCTIONS: Final[dict[str, HostFunction]] = {
+    "now": lambda *_: time.monotonic_ns(),
     "policy": _policy,
     "ask": lambda instance, arguments: _passage(instance).ask(*arguments),
     "tell": lambda instance, arguments: _passage(instance).tell(*arguments),

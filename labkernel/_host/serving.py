@@ -15,7 +15,6 @@ from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.many import Many
-from labkernel._host.membrane_layout import IMPORT as MEMBRANE
 from labkernel._host.membranes import Passage
 from labkernel._host.memory import linear_memories
 from labkernel._host.output import Output, Run
@@ -52,7 +51,7 @@ class Service:
         self._components: dict[int, Component] = {}
         self._instances: dict[int, Instance] = {}
         self._finished: dict[int, str] = {}
-        self.providers: dict[str, Provider] = {MEMBRANE: membranes.provide}
+        self.providers: dict[str, Provider] = dict.fromkeys(membranes.IMPORTS, membranes.provide)
         self._ledgers: dict[int, Passage] = {}
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
@@ -160,7 +159,7 @@ class Service:
 
     def linker(self, component: Component, start: Start) -> int:
         """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
-        names = start.host if start.membrane is None else (*start.host, MEMBRANE)
+        names = start.host if start.membrane is None else (*start.host, *membranes.IMPORTS)
         return component.linker({name: self._provider(name) for name in names})
 
     def _provider(self, name: str) -> Provider:
