@@ -81,6 +81,7 @@ class Passage:
         self.kept = bytearray()
         self.lost = 0
         self._answer: Image | None = None
+        self._asked: tuple[int, list[Any]] | None = None
         self._open = threading.Lock()
         self._is_closed = False
         self.guard: Guard | None = GUARDS[policy.guard](policy) if policy.guard else None
@@ -131,7 +132,9 @@ class Passage:
     def ask(self, number: int, frame: int, space: int, capacity: int) -> int:
         """Answer the membrane's question as `host.wit` says."""
         if self._answer is None:
-            answer = self._guarded().ask(number, self._arguments(number, frame))
+            arguments = self._arguments(number, frame)
+            answer = self._guarded().ask(number, arguments)
+            self._asked = number, arguments
             if answer is None:
                 return -1
             self._answer = Image()
@@ -154,7 +157,9 @@ class Passage:
             told = lift(self.read, [value], result)
         else:
             told = read(self.read, value, result)
-        self._guarded().tell(number, self._arguments(number, frame), told)
+        asked, self._asked = self._asked, None
+        arguments = asked[1] if asked and asked[0] == number else self._arguments(number, frame)
+        self._guarded().tell(number, arguments, told)
 
     def _arguments(self, number: int, frame: int) -> list[Any]:
         flat = _FRAME.unpack(self.read(frame, _FRAME.size))
