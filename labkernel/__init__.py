@@ -40,7 +40,7 @@ from labkernel._errors import (
     WitError,
 )
 from labkernel._lab import Build, Instance, Lab
-from labkernel._values import Record, Some, Variant, err, ok
+from labkernel._values import Record, Some, Variant, WitErr, err, ok
 
 __all__ = [
     "BudgetExceeded",
@@ -65,6 +65,7 @@ __all__ = [
     "UsageError",
     "ValueDoesNotFit",
     "Variant",
+    "WitErr",
     "WitError",
     "err",
     "ok",

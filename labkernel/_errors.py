@@ -13,7 +13,7 @@ Every message shows the value, then what was expected, then the next step, in on
         CapabilityDenied         .import_name .how_to_grant
       ValueDoesNotFit            .path .value .wit_type
       GuestError
-        GuestTrap                .backtrace
+        GuestTrap                .backtrace .traceback
         GuestExit                .status
         GuestCrashed
         BudgetExceeded           .budget .limit
@@ -217,11 +217,19 @@ class GuestError(LabError):
 
 
 class GuestTrap(GuestError):
-    """A guest trapped. `backtrace` is the engine's list of frames."""
+    """A guest trapped. `backtrace` is the engine's list of frames.
 
-    def __init__(self, message: str, *, backtrace: str = "", output: str = "") -> None:
+    Where a host function of the notebook raised, `traceback` is Python's, from the function on.
+    """
+
+    def __init__(self, message: str, *, backtrace: str = "", traceback: str = "", output: str = "") -> None:
         super().__init__(message, output=output)
         self.backtrace = backtrace
+        self.traceback = traceback
+
+    def _render_traceback_(self) -> list[str]:
+        """Render short in IPython, with the lines of the host function that raised."""
+        return [*super()._render_traceback_(), *self.traceback.splitlines()]
 
 
 class GuestExit(GuestError):

@@ -15,14 +15,17 @@ from typing import Final, Protocol
 from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache
 from labkernel._errors import LabError, UsageError, did_you_mean
+from labkernel._host import Supervisor, Wall
 from labkernel._toolbox import build_toolbox, find_toolbox
 from labkernel._toolchains import Context, ToolStatus
+from labkernel._toolchains.confine import walls
 
 __all__ = ["Doctor", "doctor", "estimate", "prepare", "prepare_for_demo", "setup"]
 
 TOOLBOX: Final = "toolbox"
 DEMO: Final = (TOOLBOX, "rust", "c")
 _TOOLBOX_MINUTES: Final = 3.0
+_WALLS: Final = "Linux 5.13 or later, where the container leaves Landlock and seccomp to programs"
 #: What the lab stands on: package, purpose, extra that brings it.
 _PACKAGES: Final = (
     ("wasmtime", "runs components", ""),
@@ -70,6 +73,7 @@ def doctor(cache: Cache | None = None, languages: Iterable[str] = ()) -> Doctor:
     cache = cache or Cache()
     wanted = [toolchains.get(name).language for name in languages]
     rows = [] if wanted else [_package_row(*package) for package in _PACKAGES]
+    rows += [] if wanted else _wall_rows()
     rows.append(_toolbox_row(cache))
     for language, toolchain in toolchains.toolchains().items():
         if not wanted or language in wanted:
@@ -84,6 +88,21 @@ def _package_row(package: str, purpose: str, extra: str) -> ToolStatus:
         version = None
     how = f"pip install 'labkernel[{extra}]'" if extra else f"pip install {package}"
     return ToolStatus(package, version, purpose, how, minutes=1.0)
+
+
+def _wall_rows() -> list[ToolStatus]:
+    """Return what stands around guests, as a host process says it, and around compilers."""
+    keeps = "holds what escapes from the engine", "keeps builds from the home folder and the network"
+    with Supervisor(name="doctor", mac_key=bytes(32), wall=Wall()) as supervisor:
+        try:
+            supervisor.assemble("(module)")
+            found: str | None = ", ".join(supervisor.walls)
+        except LabError:
+            found = None
+    return [
+        ToolStatus("wall of guests", found, keeps[0], _WALLS),
+        ToolStatus("wall of compilers", ", ".join(walls()), keeps[1], _WALLS),
+    ]
 
 
 def _toolbox_row(cache: Cache) -> ToolStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 from labkernel import CapabilityError, UnknownCapability
 from labkernel._capability import (
     Budgets,
+    Clock,
     Directory,
+    Endpoint,
     Grants,
+    HttpTarget,
     make_budgets,
     make_grants,
     parse_duration,
@@ -66,14 +70,103 @@ def test_a_directory_is_read_only_unless_rw(tmp_path: Path) -> None:
         ({"dirs": ["::/x"]}, "lacks a side"),
         ({"dirs": ["/tmp::"]}, "lacks a side"),
         ({"dirs": ["/tmp::/a\0"]}, "NUL character"),
-        ({"clock": "fixed:2026-01-01"}, "--clock real"),
-        ({"net": ["example.com:80"]}, "not in this version"),
+        ({"clock": "slow"}, "write real, fixed:2026-01-01T00:00:00Z, step:1ms"),
+        ({"clock": "real:1"}, "is no clock"),
+        ({"clock": "fixed:2026-01-01"}, "no RFC 3339 time with a zone"),
+        ({"clock": "fixed:2026-02-30T00:00:00Z"}, "day"),
+        ({"clock": "fixed:1969-12-31T23:59:59Z"}, "outside 1970 to 2554"),
+        ({"clock": "fixed:2026-01-01T00:00:00"}, "no RFC 3339"),
+        ({"clock": "step:0ms"}, "no usable step"),
+        ({"clock": "step:fast"}, "write step:1ms"),
+        ({"clock": "step:1ms@noon"}, "no usable moment"),
+        ({"random": "dice"}, "write real, seed:7 or deny"),
+        ({"random": "seed:-1"}, "whole number"),
+        ({"random": "seed:18446744073709551616"}, "2\\*\\*64"),
+        ({"random": "seed:٣"}, "whole number"),
+        ({"net": ["example.com"]}, "no port.*write example.com:443"),
+        ({"net": [":80"]}, "no host"),
+        ({"net": ["::1:80"]}, "brackets"),
+        ({"net": ["[::1:80"]}, "brackets|no host"),
+        ({"net": ["[example.com]:80"]}, "neither a name nor an address|brackets"),
+        ({"net": ["127.1:80"]}, "looks like an address"),
+        ({"net": ["0x7f000001:80"]}, "looks like an address"),
+        ({"net": ["a b:80"]}, "neither a name"),
+        ({"net": ["[fe80::1%eth0]:80"]}, "zone"),
+        ({"net": ["example.com:65536"]}, "no port"),
+        ({"net": ["example.com:http"]}, "no port"),
+        ({"net": ["example.com:0"]}, "port 0"),
+        ({"net": ["*:80"]}, "neither a name"),
+        ({"net": ["listen:localhost:80"]}, "takes an address"),
+        ({"net": [80]}, "no text"),
+        ({"http": ["https://example.com/"]}, "host and port"),
+        ({"http": ["GET:"]}, "no host"),
+        ({"http": ["user@example.com"]}, "neither a name"),
+        ({"http": ["example.com:0"]}, "port 0"),
+        ({"http": ["get:example.com:80"]}, "brackets|no port"),
     ],
 )
 def test_bad_grants(given: dict[str, Any], message: str) -> None:
     """A grant that cannot be given is refused with the value and the way out."""
     with pytest.raises(CapabilityError, match=message):
         make_grants(given)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "canonical"),
+    [
+        ("clock", "real", "real"),
+        ("clock", "deny", "deny"),
+        ("clock", "fixed:2026-01-01T01:00:00.5+01:00", "fixed:2026-01-01T00:00:00.5Z"),
+        ("clock", "fixed:2554-07-21T00:00:00Z", "fixed:2554-07-21T00:00:00Z"),
+        ("clock", "step:1000us", "step:1ms"),
+        ("clock", "step:1.5s@1999-12-31T23:59:59Z", "step:1500ms@1999-12-31T23:59:59Z"),
+        ("random", "seed:18446744073709551615", "seed:18446744073709551615"),
+        ("net", "Example.COM.:443", "example.com:443"),
+        ("net", "127.0.0.1:*", "127.0.0.1:*"),
+        ("net", "udp:[0:0::1]:53", "udp:[::1]:53"),
+        ("net", "tcp:bücher.example:80", "tcp:xn--bcher-kva.example:80"),
+        ("net", "[::ffff:10.0.0.1]:80", "10.0.0.1:80"),
+        ("net", "listen:127.0.0.1:0", "listen:127.0.0.1:0"),
+        ("net", "listen:udp:[::]:*", "listen:udp:[::]:*"),
+        ("http", "example.com", "example.com"),
+        ("http", "GET:example.com:8080", "GET:example.com:8080"),
+        ("http", "POST:[::1]:*", "POST:[::1]:*"),
+        ("http", "localhost:8080", "localhost:8080"),
+    ],
+)
+def test_forms(option: str, text: str, canonical: str) -> None:
+    """Each form of a grant has one way of being written, which means the same again."""
+    given = [text] if option in ("net", "http") else text
+    grants = make_grants({option: given})
+    assert grants.options() == shlex.join([f"--{option}", canonical])
+    again = shlex.split(grants.options())[1]
+    assert make_grants({option: [again] if isinstance(given, list) else again}) == grants
+    assert make_grants({option: getattr(grants, option)}) == grants
+
+
+def test_a_moment_is_exact() -> None:
+    """A moment keeps its nanoseconds, and a step without a start begins at a fixed day."""
+    fixed = make_grants({"clock": "fixed:1970-01-01T00:00:01.000000001Z"}).clock
+    assert fixed == Clock("fixed", 1_000_000_001)
+    step = make_grants({"clock": "step:1ns"}).clock
+    assert step == Clock("step", 1_767_225_600_000_000_000, 1)
+
+
+def test_http_ports() -> None:
+    """Without a port the scheme's own is meant, and `*` is any."""
+    targets = make_grants({"http": ["a.example", "a.example:*", "GET:a.example:81"]}).http
+    assert targets == (
+        HttpTarget("a.example", 0),
+        HttpTarget("a.example", None),
+        HttpTarget("a.example", 81, "GET"),
+    )
+
+
+def test_net_protocols() -> None:
+    """An endpoint is for both protocols unless it names one; a single text is one grant."""
+    assert make_grants({"net": "a.example:1"}).net == (Endpoint("a.example", 1),)
+    assert make_grants({"net": ["tcp:1.2.3.4:1"]}).net == (Endpoint("1.2.3.4", 1, "tcp"),)
+    assert make_grants({"net": ["listen:tcp:1.2.3.4:1"]}).net == (Endpoint("1.2.3.4", 1, "tcp", True),)
 
 
 def test_unknown_names() -> None:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from worlds import BASICS
 
 from labkernel import _cli as cli
 
+COMMAND = [sys.executable, "-c", "import sys; from labkernel._cli import main; sys.exit(main())"]
+
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from labkernel._cli import main; sys.exit(main())",
-        *arguments,
-    ]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def test_build_and_run(tmp_path: Path) -> None:
@@ -71,16 +71,33 @@ def test_the_lab_gets_further_arguments(tmp_path: Path, monkeypatch: pytest.Monk
     """What `labkernel lab` does not know goes to JupyterLab in order, and the first lesson is what it opens."""
     commands: list[list[str]] = []
 
-    def call(command: list[str], **_: object) -> int:
+    def call(command: list[str], *_: object) -> int:
         commands.append(command)
         return 0
 
-    monkeypatch.setattr("labkernel._cli.subprocess.call", call)
+    monkeypatch.setattr("labkernel._cli._become", call)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["lab", "--no-browser", "--folder", "mine", "--port", "8890"]) == 0
     (command,) = commands
     assert command[-3:] == ["--no-browser", "--port", "8890"]
     assert "--LabApp.default_url=/lab/tree/01-quickstart.ipynb" in command
+
+
+def test_ending_the_command_ends_jupyterlab(tmp_path: Path) -> None:
+    """`labkernel lab` becomes JupyterLab: no server outlives the command that started it."""
+    line = [*COMMAND, "lab", "--no-browser", "--folder", "mine", "--port", "0", "--allow-root"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(line, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        waited = 0.0
+        while b"http://" not in (tmp_path / "log").read_bytes() and waited < 60:
+            time.sleep(0.1)
+            waited += 0.1
+        assert b"http://" in (tmp_path / "log").read_bytes()
+        assert psutil.Process(process.pid).cmdline()[1:3] == ["-m", "jupyterlab"]
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def test_messages_speak_of_the_command_line(tmp_path: Path) -> None:

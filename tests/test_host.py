@@ -27,6 +27,7 @@ from labkernel._errors import (
     GuestExit,
     GuestTrap,
     UsageError,
+    ValueDoesNotFit,
 )
 from labkernel._host import EngineSettings, Loaded, Start, Started, Supervisor
 
@@ -491,19 +492,29 @@ def test_an_unknown_import_is_refused_at_the_call(lab: Lab) -> None:
     assert caught.value.how_to_grant == "Grant it with --host NAME."
 
 
-def test_a_function_with_a_resource_is_refused_before_it_runs(lab: Lab) -> None:
-    """This lab carries plain values so far."""
+def test_a_resource_of_the_guest_is_a_number(lab: Lab) -> None:
+    """A handle is a number that only its own instance knows, and is released once."""
     wat = """(component
       (type $r (resource (rep i32))) (export $e "thing" (type $r))
       (core func $new (canon resource.new $r))
       (core module $m (import "" "new" (func $new (param i32) (result i32)))
-        (func (export "make") (result i32) (call $new (i32.const 1))))
+        (func (export "make") (result i32) (call $new (i32.const 1)))
+        (func (export "look") (param i32) (result i32) (local.get 0)))
       (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
-      (func (export "make") (result (own $e)) (canon lift (core func $i "make"))))"""
-    started = lab.start(wat)
-    for _ in range(2):
-        with pytest.raises(UsageError, match="'make' takes or returns 'thing'"):
-            lab.call(started, "make")
+      (func (export "make") (result (own $e)) (canon lift (core func $i "make")))
+      (func (export "look") (param "t" (borrow $e)) (result u32) (canon lift (core func $i "look"))))"""
+    one, other = lab.start(wat), lab.start(wat)
+    made = [lab.call(one, "make"), lab.call(one, "make"), lab.call(other, "make")]
+    assert len(set(made)) == 3
+    assert lab.call(one, "look", made[0]) == lab.call(one, "look", made[1]) == 1
+    with pytest.raises(UsageError, match="no handle of this instance"):
+        lab.call(one, "look", made[2])
+    with pytest.raises(ValueDoesNotFit, match="does not fit borrow<thing>"):
+        lab.call(one, "look", "thing")
+    lab.supervisor.release(one, made[0], "thing")
+    with pytest.raises(UsageError, match="no handle of this instance"):
+        lab.supervisor.release(one, made[0], "thing")
+    assert lab.call(one, "look", made[1]) == 1
 
 
 def test_http_is_refused_at_the_call(lab: Lab) -> None:

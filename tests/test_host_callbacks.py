@@ -192,7 +192,11 @@ def asks_echo(wit_type: Type) -> str:
   (func (export "ask") {typed} (canon lift (core func $i "f") {options})))"""
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_every_value_of_every_type_comes_back(host: InProcess, data: st.DataObject) -> None:
     """What a guest hands to its host arrives as it is, and what the host returns arrives in the guest."""

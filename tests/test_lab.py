@@ -242,6 +242,50 @@ def test_compilers(lab: Lab, compiler: str) -> None:
     assert lab.instantiate("basics", name=f"with_{compiler}", compiler=compiler).double(21) == 42
 
 
+def _large(code: str = "i32.const 42") -> str:
+    """Return a component of more than a megabyte with one function."""
+    ballast = "x" * (1 << 20)
+    return f"""(component
+      (core module $m (memory 20) (data (i32.const 0) "{ballast}")
+        (func $of (result i32) i32.const 42) (func (export "of") (result i32) {code}))
+      (core instance $i (instantiate $m))
+      (func (export "of") (result u32) (canon lift (core func $i "of"))))"""
+
+
+def test_large_development_builds_take_the_quick_compiler(lab: Lab) -> None:
+    """Winch makes what an edit would wait for; a release and whoever asks for it get another compiler."""
+
+    def compiler(**options: object) -> str:
+        return lab.build("wat", _large(), name="big", **options).settings.compiler
+
+    assert compiler() == "winch"
+    assert compiler() == "winch", "found in the cache"
+    assert compiler(compiler="cranelift") == "cranelift"
+    assert compiler(release=True) == "cranelift"
+    assert compiler() == "winch"
+    own, other = lab.instantiate("big"), lab.instantiate("big", name="other", compiler="cranelift")
+    assert (own.build.settings.compiler, other.build.settings.compiler) == ("winch", "cranelift")
+    fuelled = lab.instantiate("big", name="fuelled", fuel=1000)
+    assert fuelled.build.settings.compiler == "winch"
+    assert lab.fire(fuelled, "of()").fuel_used
+    (warning,) = lab.timings([own, other], samples=3).warnings
+    assert "winch: big; cranelift: other" in warning
+    assert not lab.timings([other], samples=3).warnings
+    lab.build("wat", _large("i32.const 43"), name="big", release=True)
+    assert (own.of(), other.of()) == (43, 43)
+    assert (own.build.settings.compiler, other.build.settings.compiler) == ("cranelift", "cranelift")
+
+
+def test_what_winch_cannot_compile_cranelift_does(lab: Lab) -> None:
+    """A large component with a tail call is compiled by Cranelift, and its card says so; asked for, Winch fails."""
+    build = lab.build("wat", _large("return_call $of"), name="tail")
+    assert build.settings.compiler == "cranelift"
+    assert "winch cannot compile" in build.notes[-1]
+    assert lab.instantiate("tail").of() == 42
+    with pytest.raises(ComponentError):
+        lab.build("wat", _large("return_call $of"), name="tail", compiler="winch")
+
+
 def test_strict(lab: Lab) -> None:
     """Under --strict an import that was not granted by name keeps the component from starting."""
     asks = """(component (import "wasi:random/insecure-seed@0.2.0" (instance

@@ -462,7 +462,11 @@ def test_the_cache(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with monkeypatch.context() as patch:
             patch.delattr(Toolbox, "derive")
             found = other.membranes.behind(made)
-        assert (found.wasm, found.wasm_digest, found.wrapped) == (first.wasm, first.wasm_digest, first.wrapped)
+        assert (found.wasm, found.wasm_digest, found.wrapped) == (
+            first.wasm,
+            first.wasm_digest,
+            first.wrapped,
+        )
         first.wasm.chmod(0o600)
         first.wasm.write_bytes(first.wasm.read_bytes()[:-1] + b"\0")
         again = other.membranes.behind(made)

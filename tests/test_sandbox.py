@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,34 @@ def test_granted(tmp_path: Path) -> None:
     assert found[names[1]].words == "/data (ro)"
 
 
+@pytest.mark.parametrize(
+    ("given", "name", "state", "words"),
+    [
+        (
+            {"clock": "fixed:2026-01-01T00:00:00Z"},
+            "wasi:clocks/wall-clock@0.2.6",
+            "virtual",
+            "always 2026-01-01",
+        ),
+        ({"clock": "step:1ms"}, "wasi:clocks/monotonic-clock@0.2.6", "virtual", "step:1ms"),
+        ({"clock": "deny"}, "wasi:clocks/wall-clock@0.2.6", "refused", "--clock deny"),
+        ({"random": "seed:7"}, "wasi:random/insecure-seed@0.2.6", "virtual", "seed 7"),
+        ({"random": "deny"}, "wasi:random/random@0.2.6", "refused", "--random deny"),
+        ({"net": ["a.example:80"]}, "wasi:sockets/udp@0.2.6", "granted", "a.example:80; else access-denied"),
+        ({"http": ["GET:a.example"]}, "wasi:http/outgoing-handler@0.2.6", "granted", "GET:a.example"),
+        ({"http": ["a.example"]}, "wasi:http/types@0.2.6", "granted", "a.example"),
+        ({"http": ["a.example"]}, "wasi:http/incoming-handler@0.2.6", "refused", "serves no requests"),
+        ({"http": ["a.example"]}, "wasi:sockets/tcp@0.2.6", "refused", "no network"),
+        ({"stdin": "abc"}, "wasi:cli/stdin@0.2.6", "granted", "3 bytes"),
+    ],
+)
+def test_each_grant_shows(given: dict[str, Any], name: str, state: str, words: str) -> None:
+    """The standing of an import tells granted, made up and refused apart, in words."""
+    (standing,) = standings(world(name), make_grants(given))
+    assert standing.state == state
+    assert words in standing.words
+
+
 def test_types_need_no_grant() -> None:
     """An interface that is imported for its types gives no access."""
     only_types = World("w", imports=(Interface("wasi:clocks/wall-clock@0.2.6"),))
@@ -68,7 +97,7 @@ def test_strict_lists_everything() -> None:
     with pytest.raises(CapabilityDenied, match="refuses 2 imports") as caught:
         refuse_ungranted(asks, make_grants({"strict": True}))
     assert "wasi:cli/environment@0.2.6: --env NAME=VALUE" in str(caught.value)
-    assert "--random real" in str(caught.value)
+    assert "--random real|seed:N" in str(caught.value)
     refuse_ungranted(asks, make_grants({"strict": True, "env": ["A=1"], "random": "real"}))
 
 
@@ -80,6 +109,12 @@ def test_command_line(tmp_path: Path) -> None:
     assert "--invoke 'f(\"x y\")' a.wasm x" in line
     assert "fuel=9" in line
     assert notes == ["wasmtime run makes /data writable; here it is read-only"]
+    grants = make_grants({"net": "a.example:80", "http": "b.example", "clock": "step:1s", "random": "seed:1"})
+    line, notes = wasmtime_line(grants, Budgets(), component="a.wasm", call="f()")
+    assert "-S inherit-network -S allow-ip-name-lookup -S http" in line
+    assert [note.split("; here ")[1] for note in notes] == [
+        "only what was granted", "only to those granted", "--clock step:1s", "--random seed:1",
+    ]  # fmt: skip
 
 
 def test_start_carries_everything(tmp_path: Path) -> None:

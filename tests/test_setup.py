@@ -82,7 +82,7 @@ def test_the_doctor_has_a_row_for_everything() -> None:
     for row in found:
         assert row.purpose
         assert row.install
-        assert row.minutes > 0
+        assert row.minutes > 0 or row.tool.startswith("wall of")
     assert next(row for row in found if row.tool == "wasmtime").version
     assert {row.to_json()["tool"] for row in found} == set(tools)
 

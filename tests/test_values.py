@@ -364,7 +364,7 @@ def test_every_form_of_a_value_is_taken(value: Any, wit_type: Type, normal: Any)
             "$: 'read' does not fit perms (a str, not a set of names). Flags: read, write, exec.",
         ),
         (Some(300), OptionType(U8), "$: 300 does not fit u8 (range 0 to 255)."),
-        (1, HandleType("file"), "$: 1 does not fit file (values of this type cannot be made from Python)."),
+        (1, HandleType("file"), "$: 1 does not fit file (an int, not a file that a call returned)."),
         (
             1,
             OpaqueType("stream<u8>"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from labkernel._cards.compiler import HEADING, printed
 from labkernel._cards.model import Badge, Bar, Bars, Card, Code, Fact, Listing, Section, Tabular, Tone
@@ -30,6 +31,7 @@ def build_card(
     diagnostics: Sequence[Diagnostic] = (),
     raw: str = "",
     toolchain: str = "",
+    compiler: str = "",
     notes: Sequence[str] = (),
     next_line: str = "",
     next_why: str = "",
@@ -49,6 +51,7 @@ def build_card(
         Fact("size", format_bytes(size), f"{size:,} bytes".replace(",", " ")),
         Fact("digest", short_digest(digest), is_code=True),
         *([Fact("made by", toolchain)] if toolchain else []),
+        *([Fact("machine code by", compiler, _COMPILERS.get(compiler, ""))] if compiler else []),
     ]
     sections: list[Section] = []
     if exports:
@@ -69,6 +72,12 @@ def build_card(
         next_line=next_line,
         next_why=next_why,
     )
+
+
+_COMPILERS: Final = {
+    "winch": "quick to make, slower to run: for editing; --release takes cranelift",
+    "pulley": "interpreted",
+}
 
 
 def short_digest(digest: str) -> str:

@@ -17,7 +17,7 @@ __all__ = ["Standing", "instance_card"]
 class Standing:
     """What stands behind one import.
 
-    `state` is `granted`, `real`, `captured`, `empty`, `refused` or `traps`.
+    `state` is `granted`, `virtual`, `real`, `captured`, `empty`, `refused` or `traps`.
     """
 
     import_name: str
@@ -28,6 +28,7 @@ class Standing:
 _TONES: Final[dict[str, Tone]] = {
     "granted": "good",
     "real": "good",
+    "virtual": "good",
     "captured": "good",
     "empty": "plain",
     "refused": "warn",

@@ -7,15 +7,16 @@ from typing import Any
 
 from labkernel._cards.build import build_card, wit_card
 from labkernel._cards.instance import Standing, instance_card
-from labkernel._cards.model import Card
+from labkernel._cards.model import Card, Fact, Tabular
 from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.tools import ToolLine, deps_card, doctor_card
 from labkernel._events import call_text, sample
 from labkernel._fire import Answer, Run, call_of
 from labkernel._lab import Build, Instance
 from labkernel._registry import DepsRecord
+from labkernel._sandbox import HostImplementation
 from labkernel._setup import Doctor
-from labkernel._timing import format_bytes
+from labkernel._timing import Table, format_bytes
 from labkernel._wit import Function, Package, World
 
 __all__ = ["card_of", "shown_kinds"]
@@ -66,6 +67,7 @@ def _(record: Build) -> Card:
         diagnostics=record.diagnostics,
         raw=record.raw,
         toolchain=record.tools,
+        compiler=record.settings.compiler,
         notes=record.notes,
         next_line=_fire_line(record.name, record.functions),
         next_why="starts it with nothing granted and fires one generated event" if record.functions else "",
@@ -92,6 +94,22 @@ def _fire_line(name: str, functions: tuple[Function, ...]) -> str:
 def _imports(world: World) -> list[str]:
     return [item.name if isinstance(item, Function) or item.functions else f"{item.name} (types only)"
             for item in world.imports]  # fmt: skip
+
+
+@card_of.register
+def _(record: HostImplementation) -> Card:
+    rows = [(slot.title, slot.function.text) for slot in record.slots.values()]
+    return Card(
+        title=record.name,
+        kind="Host functions",
+        facts=(
+            Fact("implements", record.interface or "functions that the world imports"),
+            Fact("of", record.world),
+        ),
+        sections=(Tabular("In Python", Table("", ("name", "what it answers"), tuple(rows)), code=(0, 1)),),
+        next_line=f"%instantiate COMPONENT --host {record.name}",
+        next_why="lets a component call these functions",
+    )
 
 
 @card_of.register

@@ -88,6 +88,8 @@ def error_card(error: LabError, *, next_line: str = "") -> Card:
     diagnostics = getattr(error, "diagnostics", ())
     if diagnostics:
         sections.append(Code("Where", "\n".join(d.render() for d in diagnostics), "bad"))
+    if traceback := getattr(error, "traceback", ""):
+        sections.append(Code("In the host function", str(traceback), "bad"))
     backtrace = getattr(error, "backtrace", "")
     if backtrace:
         sections.append(Code("Frames of the guest", str(backtrace), "bad"))

@@ -242,10 +242,16 @@ def _lab(given: argparse.Namespace) -> int:
     if first is not None:
         command.append(f"--LabApp.default_url=/lab/tree/{first.name}")
     command += given.rest
-    try:
-        return subprocess.call(command, env=environment)
-    except KeyboardInterrupt:
-        return 0
+    return _become(command, environment)
+
+
+def _become(command: list[str], environment: dict[str, str]) -> int:
+    """Let a program take this process's place, so that what ends this process ends that program."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "posix":
+        os.execve(command[0], command, environment)
+    return subprocess.call(command, env=environment)
 
 
 def _needs(package: str, extra: str) -> None:

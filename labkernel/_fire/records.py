@@ -41,7 +41,8 @@ class Target:
 class Answer:
     """One event and what came of it. `ns` is the call's time in the host process, lifting included.
 
-    `output` is what the guest printed, stdout and stderr in order; `notes` are the lab's own lines.
+    `output` is what the guest printed, stdout and stderr in order; `notes` are the lab's own lines. `made` is
+    the Python value of a result with handles, whose objects are the instance's.
     """
 
     target: Target
@@ -54,10 +55,13 @@ class Answer:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fuel_used: int | None = None
+    made: Any = None
 
     @property
     def value(self) -> Any:
         """The result as a Python value; `None` for a function without one."""
+        if self.made is not None:
+            return self.made
         return None if self.function.result is None else from_normal(self.normal, self.function.result)
 
     @property

@@ -6,7 +6,9 @@ kernel's side (`Supervisor` and the records) does not import it.
 
 from __future__ import annotations
 
+from labkernel._host.guests import Guests
 from labkernel._host.policy import Ledger, Policy
+from labkernel._host.process import OnHost
 from labkernel._host.settings import (
     Called,
     Codegen,
@@ -18,7 +20,9 @@ from labkernel._host.settings import (
     Started,
     Startups,
 )
+from labkernel._host.shield import HostFunctionLate
 from labkernel._host.supervisor import Supervisor
+from labkernel._host.wall import Wall
 
 __all__ = [
     "Called",
@@ -26,11 +30,15 @@ __all__ = [
     "ColdRun",
     "EngineSettings",
     "Fired",
+    "Guests",
+    "HostFunctionLate",
     "Ledger",
     "Loaded",
+    "OnHost",
     "Policy",
     "Start",
     "Started",
     "Startups",
     "Supervisor",
+    "Wall",
 ]

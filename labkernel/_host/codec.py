@@ -15,7 +15,7 @@ from labkernel._host.capi import c
 from labkernel._host.lifting import Lift, lifter
 from labkernel._host.lowering import lowerer
 from labkernel._host.val import NUMBERS, VAL, WINDOW
-from labkernel._wit import Function, Primitive
+from labkernel._wit import Function, Primitive, has_handle
 
 __all__ = ["FunctionCodec", "Lowered"]
 
@@ -46,6 +46,7 @@ class FunctionCodec:
         self.lift = lifter(function.result) if function.result is not None else None
         self.results = 0 if self.lift is None else 1
         self._function = function
+        self.has_handles = any(map(has_handle, [*(p.type for p in function.params), function.result]))
         self._lower_result = lowerer(function.result) if function.result is not None else None
         self._is_number = isinstance(function.result, Primitive) and function.result.name in NUMBERS
 
@@ -71,7 +72,7 @@ class FunctionCodec:
         _clone(Lowered(image, moves, 1).address, at)
 
     def lower(self, arguments: Sequence[Any]) -> Lowered:
-        """Return the image of the arguments. Raises `ValueDoesNotFit`."""
+        """Return the image of the arguments. Raises `ValueDoesNotFit`, and `UsageError` for a handle of elsewhere."""
         if len(arguments) != len(self.params):
             raise ValueDoesNotFit("$", arguments, f"{len(self.params)} arguments")
         image = bytearray(VAL * max(1, len(arguments)))

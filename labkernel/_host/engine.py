@@ -17,11 +17,13 @@ from labkernel._host.binary import component_error
 from labkernel._host.callbacks import asking
 from labkernel._host.capi import EngineFailure, c, take_error
 from labkernel._host.codec import FunctionCodec, Lowered
-from labkernel._host.linking import Providers, link_imports
-from labkernel._host.reflect import Reflection, parts, reflect
+from labkernel._host.handles import Handles, activate
+from labkernel._host.linking import Linker, Links, link_imports
+from labkernel._host.reflect import Reflection, reflect
 from labkernel._host.settings import EngineSettings, Start
+from labkernel._host.sockets import open_network
 from labkernel._host.val import VAL
-from labkernel._wit import Function, HandleType, OpaqueType, World, type_text
+from labkernel._wit import Function, OpaqueType, World, parts, type_text
 
 if TYPE_CHECKING:
     from labkernel._host.membranes import Passage
@@ -36,7 +38,7 @@ _WRITE: Final = ctypes.cast(ctypes.CDLL(None).write, capi.OUTPUT_CALLBACK)
 """libc's `write(fd, bytes, count)` has the shape of the engine's output callback, with the descriptor for
 data: so guests' output never enters Python on the engine's threads."""
 FUEL_UNLIMITED: Final = (1 << 63) - 1
-_NOBODY: Final[Providers] = {}
+_PLAIN: Final = Links()
 
 
 def assemble(wat: bytes) -> bytes:
@@ -107,22 +109,24 @@ class Component:
         for function in self.world.functions():
             self.functions[function.full_name] = Export(function)
         self._reflection: Reflection = reflection
-        self._linkers: dict[tuple[str, ...], int] = {}
+        self._linkers: dict[Any, Linker] = {}
 
-    def linker(self, providers: Providers = _NOBODY) -> int:
+    def linker(self, links: Links = _PLAIN) -> Linker:
         """Return the linker: WASI 0.2, the host functions of the providers, a refusal at the call for the rest.
 
-        There is one for each set of provided imports, whose providers stay those of the first time.
+        There is one for each set of providers and denied imports.
         """
-        key = tuple(sorted(providers))
+        key = links.key
         linker = self._linkers.get(key)
         if linker is None:
-            linker = c.component_linker_new(self.engine.pointer)
+            pointer = c.component_linker_new(self.engine.pointer)
             try:
-                take_error(c.component_linker_add_wasip2(linker))
-                link_imports(linker, self._reflection, providers)
+                take_error(c.component_linker_add_wasip2(pointer))
+                if links.http:
+                    take_error(c.component_linker_add_wasi_http(pointer))
+                linker = Linker(pointer, link_imports(pointer, self._reflection, links))
             except BaseException:
-                c.component_linker_delete(linker)
+                c.component_linker_delete(pointer)
                 raise
             self._linkers[key] = linker
         return linker
@@ -143,7 +147,7 @@ class Component:
         for export in self.functions.values():
             export.close()
         while self._linkers:
-            c.component_linker_delete(self._linkers.popitem()[1])
+            c.component_linker_delete(self._linkers.popitem()[1].pointer)
         if self.pointer:
             c.component_delete(self.pointer)
         self.pointer = 0
@@ -189,13 +193,13 @@ class Export:
 
 
 def _check_carried(function: Function) -> None:
-    """Raise `UsageError` for a function with a resource, a stream or a future, before anything runs."""
+    """Raise `UsageError` for a function with a stream or a future, before anything runs."""
     types = [p.type for p in function.params] + ([] if function.result is None else [function.result])
     for part in itertools.chain.from_iterable(map(parts, types)):
-        if isinstance(part, HandleType | OpaqueType):
+        if isinstance(part, OpaqueType):
             raise UsageError(
                 f"The function {function.full_name!r} takes or returns {type_text(part)!r}, "
-                "expected plain values. Call a function without resources, streams and futures."
+                "which this lab does not carry. Call a function without streams and futures."
             )
 
 
@@ -236,6 +240,7 @@ class Instance:
         wasi = _wasi(start, stdout, stderr)
         self.store: int = c.store_new(self.engine.pointer, None, _NO_FINALIZER)
         self.context: int = c.store_context(self.store)
+        self.handles = Handles(self.context)
         c.store_limiter(
             self.store,
             start.memory_bytes,
@@ -245,6 +250,8 @@ class Instance:
             start.instances,
         )
         take_error(c.context_set_wasi(self.context, wasi))
+        if start.http:
+            c.context_set_wasi_http(self.context)
         asking[self.context] = self
         if self.engine.settings.fuel:
             self.refuel()
@@ -267,10 +274,11 @@ class Instance:
         take_error(c.context_get_fuel(self.context, addressof(left)))
         return left.value
 
-    def instantiate(self, linker: int) -> int | None:
+    def instantiate(self, linker: Linker) -> int | None:
         """Run the instantiation; return the engine's error, if any."""
+        self.handles.host_types = linker.host_types
         error: int | None = c.component_linker_instantiate(
-            linker, self.context, self.component.pointer, addressof(self._instance)
+            linker.pointer, self.context, self.component.pointer, addressof(self._instance)
         )
         return error
 
@@ -288,11 +296,24 @@ class Instance:
             bound = self._bound[name] = Bound(func, codec)
         return bound
 
+    def lower(self, bound: Bound, arguments: list[Any]) -> Lowered:
+        """Return the image of a function's arguments. Raises `ValueDoesNotFit`, `UsageError`."""
+        if not bound.codec.has_handles:
+            return bound.codec.lower(arguments)
+        activate(self.handles)
+        try:
+            return bound.codec.lower(arguments)
+        except BaseException:
+            self.handles.settle(failed=True)
+            raise
+
     def call(self, bound: Bound, lowered: Lowered) -> int | None:
         """Call the function; return the engine's error, if any. The result waits for `take_result`."""
         error: int | None = _call(
             bound.address, self.context, lowered.address, lowered.count, self._result_address, bound.results
         )
+        if bound.codec.has_handles:
+            self.handles.settle()
         return error
 
     def take_result(self, bound: Bound) -> Any:
@@ -302,6 +323,8 @@ class Instance:
         """
         if bound.lift is None:
             return None
+        if bound.codec.has_handles:
+            activate(self.handles)
         try:
             return bound.lift(self._result_address)
         finally:
@@ -315,6 +338,7 @@ class Instance:
             if self.passage is not None:
                 self.passage.close()
             asking.pop(self.context, None)
+            self.handles.close()
             c.store_delete(store)
 
 
@@ -354,8 +378,7 @@ def _grant(config: int, start: Start) -> None:
         if not c.wasi_config_preopen_dir(config, host.encode(), guest.encode(), bool(writable)):
             raise UsageError(f"The directory {host!r} cannot be opened; grant one that exists.")
     if start.network:
-        c.wasi_config_inherit_network(config)
-        c.wasi_config_allow_ip_name_lookup(config, True)
+        open_network(config)
 
 
 def _strings(texts: Any, what: str) -> Any:

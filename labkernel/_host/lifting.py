@@ -11,10 +11,12 @@ from struct import Struct
 from typing import Any, Final, TypeAlias
 
 from labkernel._errors import ValueDoesNotFit
+from labkernel._host.handles import active
 from labkernel._host.val import CHARS, ENTRY, NUMBERS, VAL, WINDOW, CodecError, Kind, padded
 from labkernel._wit import (
     EnumType,
     FlagsType,
+    HandleType,
     ListType,
     OptionType,
     Primitive,
@@ -23,6 +25,7 @@ from labkernel._wit import (
     TupleType,
     Type,
     VariantType,
+    has_handle,
     type_text,
 )
 
@@ -41,9 +44,12 @@ def _wrong(found: int, expected: str) -> CodecError:
     return CodecError(f"the engine gave a value of kind {found} where {expected} is due")
 
 
-@lru_cache(maxsize=2048)
 def lifter(wit_type: Type) -> Lift:
     """Return the function that reads a value of this type."""
+    return _made(wit_type) if has_handle(wit_type) else _kept(wit_type)
+
+
+def _made(wit_type: Type) -> Lift:
     match wit_type:
         case Primitive("string"):
             return _lift_string
@@ -65,8 +71,14 @@ def lifter(wit_type: Type) -> Lift:
             return _lift_result(_maybe(ok), _maybe(err))
         case FlagsType(names):
             return _lift_flags(names)
+        case HandleType():
+            return _lift_handle(wit_type)
         case _:
             return _lift_nothing(type_text(wit_type))
+
+
+_kept: Final = lru_cache(maxsize=2048)(_made)
+"""Without handles: types are equal though their handles are of different resources."""
 
 
 def _maybe(wit_type: Type | None) -> Lift | None:
@@ -76,6 +88,16 @@ def _maybe(wit_type: Type | None) -> Lift | None:
 def _lift_nothing(text: str) -> Lift:
     def lift(at: int) -> Any:
         raise ValueDoesNotFit("$", "the result", text, why="this lab does not carry such values")
+
+    return lift
+
+
+def _lift_handle(wit_type: HandleType) -> Lift:
+    def lift(at: int) -> int:
+        kind, address = _ONE(WINDOW, at)
+        if kind != Kind.RESOURCE:
+            raise _wrong(kind, "a handle")
+        return active().lift(address, wit_type)
 
     return lift
 

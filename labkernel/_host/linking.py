@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from ctypes import addressof, c_void_p
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from labkernel._errors import ComponentError
@@ -21,20 +22,41 @@ from labkernel._host.reflect import Reflection
 from labkernel._host.traps import REFUSED
 from labkernel._wit import Function, Interface
 
-__all__ = ["Providers", "link_imports"]
+__all__ = ["Linker", "Links", "Providers", "link_imports"]
 
 Providers: TypeAlias = Mapping[str, Provider]
 """Who implements which imports, by their names in the component's world."""
 
+_HTTP: Final = re.compile(r"^wasi:http/(types|outgoing-handler)@0\.2\.\d+$")
 _WASI: Final = re.compile(r"^wasi:(cli|clocks|filesystem|io|random|sockets)/[a-z0-9-]+@0\.2\.\d+$")
 _NO_FINALIZER: Final = capi.FINALIZER(0)
 _names: Final[list[str]] = []
-_numbers: Final = itertools.count(1)
+_numbers: Final = itertools.count(1 << 31)
+"""Types of refused resources, apart from those of providers."""
 
 
-def is_wasi(name: str) -> bool:
-    """Whether the engine's own WASI 0.2 answers for this interface."""
-    return _WASI.match(name) is not None
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What a linker holds beside the engine's WASI 0.2.
+
+    `providers` stand in front of it; interfaces whose names begin as one of `denied` are refused at the call;
+    `http` lets the engine answer for outgoing HTTP.
+    """
+
+    providers: Providers = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
+    http: bool = False
+
+    @property
+    def key(self) -> tuple[frozenset[tuple[str, Provider]], tuple[str, ...], bool]:
+        """What tells linkers of one component apart."""
+        return frozenset(self.providers.items()), self.denied, self.http
+
+    def is_engines(self, name: str) -> bool:
+        """Whether the engine's own WASI answers for this import."""
+        if name in self.providers or name.startswith(self.denied):
+            return False
+        return _WASI.match(name) is not None or (self.http and _HTTP.match(name) is not None)
 
 
 def _refuse(data: int | None, *_: Any) -> int:
@@ -46,14 +68,24 @@ _REFUSE: Final = capi.FUNC_CALLBACK(_refuse)
 _DROP: Final = capi.DTOR_CALLBACK(lambda *_: 0)
 
 
-def link_imports(linker: int, reflection: Reflection, providers: Providers) -> None:
-    """Define every import that the engine's WASI does not answer, or that a provider answers in its place.
+@dataclass(frozen=True, slots=True)
+class Linker:
+    """The engine's linker, and its numbers for the resources of providers, by interface and name."""
 
-    What has no provider is a refusal at the call. Raises `ComponentError`.
+    pointer: int
+    host_types: Mapping[tuple[str, str], int]
+
+
+def link_imports(linker: int, reflection: Reflection, links: Links) -> dict[tuple[str, str], int]:
+    """Define every import that the engine's WASI does not answer, is not to answer, or that a provider answers.
+
+    What has no provider is a refusal at the call. Returns the numbers of the providers' resources.
+    Raises `ComponentError`.
     """
-    items = [item for item in reflection.world.imports if item.name in providers or not is_wasi(item.name)]
+    host_types: dict[tuple[str, str], int] = {}
+    items = [item for item in reflection.world.imports if not links.is_engines(item.name)]
     if not items and not reflection.resources:
-        return
+        return host_types
     if reflection.sealed:
         raise ComponentError(
             f"The import {reflection.sealed[0]!r} is a module or component, expected functions and types. "
@@ -66,19 +98,24 @@ def link_imports(linker: int, reflection: Reflection, providers: Providers) -> N
             if not owner:
                 _define_resource(root, name)
         for item in items:
-            provider = providers.get(item.name)
+            provider = links.providers.get(item.name)
             if isinstance(item, Function):
                 _define_function(root, item, provider)
             else:
-                _define_interface(root, item, reflection, provider)
+                _define_interface(root, item, reflection, provider, host_types)
     except EngineFailure as failure:
         raise ComponentError(f"The imports cannot be linked: {failure.text}") from None
     finally:
         c.component_linker_instance_delete(root)
+    return host_types
 
 
 def _define_interface(
-    root: int, interface: Interface, reflection: Reflection, provider: Provider | None
+    root: int,
+    interface: Interface,
+    reflection: Reflection,
+    provider: Provider | None,
+    host_types: dict[tuple[str, str], int],
 ) -> None:
     """Define functions, and the resources that are the interface's own: those it uses are defined elsewhere."""
     inner = c_void_p()
@@ -89,8 +126,11 @@ def _define_interface(
         for function in interface.functions:
             _define_function(inner.value, function, provider)
         for owner, name in reflection.resources:
-            if owner == interface.name:
+            if owner == interface.name and provider is None:
                 _define_resource(inner.value, name)
+            elif owner == interface.name and provider is not None:
+                drop = provider(f"[resource-drop]{name}")
+                host_types[owner, name] = callbacks.define_resource(inner.value, owner, name, drop)
     finally:
         c.component_linker_instance_delete(inner.value)
 

@@ -15,10 +15,12 @@ from struct import Struct
 from typing import Any, Final, TypeAlias
 
 from labkernel._errors import ValueDoesNotFit
+from labkernel._host.handles import active
 from labkernel._host.val import ENTRY, NUMBERS, VAL, Kind, padded
 from labkernel._wit import (
     EnumType,
     FlagsType,
+    HandleType,
     ListType,
     OptionType,
     Primitive,
@@ -27,6 +29,7 @@ from labkernel._wit import (
     TupleType,
     Type,
     VariantType,
+    has_handle,
     type_text,
 )
 
@@ -51,9 +54,12 @@ def _name(text: str) -> tuple[int, int, Any]:
     return len(data), ctypes.addressof(buffer), buffer
 
 
-@lru_cache(maxsize=2048)
 def lowerer(wit_type: Type) -> Lower:
     """Return the function that writes a value of this type at an offset of an image."""
+    return _made(wit_type) if has_handle(wit_type) else _kept(wit_type)
+
+
+def _made(wit_type: Type) -> Lower:
     match wit_type:
         case Primitive("string"):
             return _lower_string
@@ -75,8 +81,14 @@ def lowerer(wit_type: Type) -> Lower:
             return _lower_result(_maybe(ok), _maybe(err))
         case FlagsType():
             return _lower_flags(wit_type)
+        case HandleType():
+            return _lower_handle(wit_type)
         case _:
             return _refuse(type_text(wit_type))
+
+
+_kept: Final = lru_cache(maxsize=2048)(_made)
+"""Without handles: types are equal though their handles are of different resources."""
 
 
 def _maybe(wit_type: Type | None) -> Lower | None:
@@ -92,6 +104,13 @@ def _refuse(text: str) -> Lower:
 
 def _misfit(value: Any, text: str) -> ValueDoesNotFit:
     return ValueDoesNotFit("$", value, text)
+
+
+def _lower_handle(wit_type: HandleType) -> Lower:
+    def lower(value: Any, image: bytearray, moves: list[int], at: int) -> None:
+        _KIND_ONE(image, at, Kind.RESOURCE, active().lower(value, wit_type))
+
+    return lower
 
 
 def _lower_string(value: Any, image: bytearray, moves: list[int], at: int) -> None:

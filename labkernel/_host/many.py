@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from labkernel._errors import CapabilityDenied, GuestError, LabError
 from labkernel._host import protocol
+from labkernel._host.handles import activate
 from labkernel._host.settings import Start
 from labkernel._host.watch import Job, Stopped
 
@@ -47,12 +48,12 @@ class Many:
             return [times.tobytes(), results, told, *work, run.cut]
 
         progress = _Progress(service, job, len(events))
-        lower, take, refuel = bound.codec.lower, instance.take_result, start.fuel is not None
+        lower, take, refuel = instance.lower, instance.take_result, start.fuel is not None
 
         def call_each() -> None:
             for arguments in events:
                 t0 = _now()
-                lowered = lower(arguments)
+                lowered = lower(bound, arguments)
                 t1 = _now()
                 if refuel:
                     instance.refuel()
@@ -84,6 +85,7 @@ class Many:
         made = service.component(component)
         linker = service.linker(made, start)
         codec = made.export(function).codec
+        activate(None)
         limit = start.timeout_s if timeout_s is None else timeout_s
         run = service.begin(job, start)
         phases, results = (array("Q"), array("Q"), array("Q")), list[Any]()

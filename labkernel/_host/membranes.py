@@ -27,12 +27,14 @@ from labkernel._values.layout import MAX_FLAT_RESULTS, flatten
 if TYPE_CHECKING:
     from labkernel._host.engine import Instance
 
-__all__ = ["GUARDS", "IMPORTS", "Guard", "Passage", "Recorder", "provide"]
+__all__ = ["GUARDS", "IMPORTS", "Guard", "Ledgers", "Passage", "Recorder", "provide"]
 
 _HEADER: Final = struct.Struct("<IIII")
 _FRAME: Final = struct.Struct(f"<{at.ARGUMENTS + 1}Q")
 _CLOCK: Final = struct.Struct("<QQQQQ")
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+_ENDED: Final = 16
+"""Ended instances whose ledgers are kept."""
 
 
 class Guard(Protocol):
@@ -169,6 +171,29 @@ class Passage:
         if self.guard is None:
             raise GuestTrap("The membrane asks about a call, and its policy names no guard.")
         return self.guard
+
+
+class Ledgers:
+    """The ledgers of instances, those of the last ended ones included."""
+
+    def __init__(self) -> None:
+        self._ended: dict[int, Passage] = {}
+
+    def keep(self, number: int, instance: Instance | None) -> None:
+        """Keep an ending instance's ledger for a while."""
+        if instance is not None and instance.passage is not None:
+            self._ended.pop(number, None)
+            self._ended[number] = instance.passage
+            while len(self._ended) > _ENDED:
+                self._ended.pop(next(iter(self._ended)))
+
+    def take(self, number: int, instance: Instance | None) -> list[Any]:
+        """Return what there is new in a ledger, as the fields of `Ledger`."""
+        passage = self._ended.get(number) if instance is None else instance.passage
+        if passage is None:
+            return [b"", 0, None]
+        passage.collect()
+        return passage.take()
 
 
 IMPORTS: Final = (at.IMPORT, at.CLOCK_IMPORT)

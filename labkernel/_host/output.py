@@ -77,6 +77,13 @@ class Output:
                     run.flush(final=True)
                 self._run = None
 
+    def pause(self, run: Run) -> None:
+        """Take in and send what has been written: whoever prints next, prints after it."""
+        with self._lock:
+            if self._run is run and (self._poll.poll(0) or self._held or run.texts):
+                self._drain(run, everything=True)
+                run.flush(due=True)
+
     def leave(self, run: Run) -> None:
         """Give nothing more to `run`, without sending anything."""
         with self._lock:
@@ -98,7 +105,7 @@ class Output:
             with self._lock:
                 if self._run is not None:
                     self._drain(self._run, everything=False)
-                    self._run.flush(final=False)
+                    self._run.flush()
                 else:
                     self._discard()
             time.sleep(_NAP_S)
@@ -189,14 +196,14 @@ class Run:
         else:
             self.texts.append((stream, text))
 
-    def flush(self, *, final: bool) -> None:
-        """Send what is due; with `final` all of it, half characters included."""
+    def flush(self, *, final: bool = False, due: bool = False) -> None:
+        """Send what is due; with `due` all of it, with `final` half characters too."""
         now = time.monotonic()
         if final:
             for stream, decoder in enumerate(self._decoders):
                 if rest := decoder.decode(b"", True):
                     self._keep(stream, rest)
-        elif now < self._due:
+        elif now < self._due and not due:
             return
         texts, self.texts = self.texts, []
         if texts:

@@ -11,19 +11,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from labkernel._host import protocol
 from labkernel._host.protocol import FrameBuffer
+from labkernel._host.shield import HostFunctionLate, Shield
+from labkernel._host.wall import OPEN, Wall
 from labkernel._host.watch import GRACE_S, STOP
 
-__all__ = ["Exchange", "Process", "ProcessDied", "Shield"]
+__all__ = ["Exchange", "OnHost", "Process", "ProcessDied"]
 
 _BOOT: Final = """
 import sys, types
@@ -51,54 +50,9 @@ class ProcessDied(Exception):
         self.killed = killed
 
 
-class Shield:
-    """Holds the keyboard interrupt back while frames are exchanged; `hit` says that one came, the exit raises it.
-
-    Without it an interrupt could fall between reading bytes and keeping them. Only the main thread gets
-    interrupts, and only a handler written in Python is replaced; elsewhere the shield does nothing.
-    """
-
-    def __init__(self) -> None:
-        self.hit = False
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-        self._old: Any = None
-        weakref.finalize(self, _close_both, self._read, self._write)
-
-    def __enter__(self) -> Shield:
-        self.hit = False
-        if threading.current_thread() is threading.main_thread():
-            old = signal.getsignal(signal.SIGINT)
-            if callable(old):
-                signal.signal(signal.SIGINT, self._note)
-                self._old = old
-        return self
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.hit = True
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._write, b"\0")
-
-    def __exit__(self, *_: object) -> None:
-        if self._old is not None:
-            signal.signal(signal.SIGINT, self._old)
-            self._old = None
-        if self.hit:
-            self.hit = False
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._read, 4096)
-            raise KeyboardInterrupt from None
-
-    @property
-    def descriptor(self) -> int:
-        """A descriptor that is readable once an interrupt came."""
-        return self._read
-
-
-def _close_both(*descriptors: int) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
+OnHost: TypeAlias = Callable[[str, list[Any]], tuple[bool, Any]]
+"""Answers a guest's call of a function of the notebook: its full name and the arguments in normal form give
+`(True, result)` or `(False, [what was raised, traceback])`. An interrupt is raised through it."""
 
 
 class Exchange:
@@ -114,20 +68,25 @@ class Exchange:
 
 
 class Process:
-    """A host process. Its standard error goes to a file that only this object can read."""
+    """A host process behind a wall. Its standard error goes to a file that only this object can read.
 
-    def __init__(self) -> None:
+    Its working folder is one of its own in which nothing can be made: it is removed as soon as the process has it.
+    """
+
+    def __init__(self, wall: Wall = OPEN) -> None:
         ours, theirs = socket.socketpair()
         our_control, their_control = socket.socketpair()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        folder = tempfile.mkdtemp(prefix="labkernel-")
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOT, _search_path(), *map(str, (theirs.fileno(),
-                their_control.fileno()))], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=self._errors, env=_environment(), cwd="/", close_fds=True, start_new_session=True,
+                their_control.fileno())), wall.to_text()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=self._errors, env=_environment(), cwd=folder, close_fds=True, start_new_session=True,
                 pass_fds=(theirs.fileno(), their_control.fileno()),
             )  # fmt: skip
         finally:
+            os.rmdir(folder)
             theirs.close()
             their_control.close()
         self.pid = self._popen.pid
@@ -159,12 +118,14 @@ class Process:
         shield: Shield,
         on_frame: Callable[[list[Any]], None],
         *,
+        on_host: OnHost | None = None,
         kill_to_stop: bool = False,
     ) -> Any:
         """Exchange frames until the request is answered, and return its value.
 
-        Frames in between go to `on_frame`; progress renews the request's patience. Raises the host's
-        `LabError`, and `ProcessDied` once the process is gone, also when it had to be killed.
+        Frames in between go to `on_frame`, a guest's calls into the notebook to `on_host`; progress renews the
+        request's patience. Raises the host's `LabError`, and `ProcessDied` once the process is gone, also when
+        it had to be killed.
         """
         self._write(exchange)
         while True:
@@ -178,6 +139,9 @@ class Process:
                 return frame[2]
             if frame[0] == protocol.ERROR:
                 raise _error(frame[2])
+            if frame[0] == protocol.HOST_CALL:
+                self._answer(exchange, shield, frame, on_host)
+                continue
             if frame[0] == protocol.PROGRESS and not exchange.stopping:
                 exchange.give_up = time.monotonic() + exchange.patience_s
             try:
@@ -187,6 +151,30 @@ class Process:
             except BaseException as error:  # noqa: BLE001 - raised again once the guest has been stopped
                 exchange.callback_error = exchange.callback_error or error
                 self._stop(exchange)
+
+    def _answer(self, exchange: Exchange, shield: Shield, frame: list[Any], on_host: OnHost | None) -> None:
+        """Let the notebook's function answer a guest, unless the guest is to stop.
+
+        An interrupt, and what is no answer at all, stops the guest and is raised once it has stopped.
+        """
+        if exchange.stopping or shield.hit:
+            return
+        if len(frame) != 5:
+            raise protocol.ProtocolError(f"unknown frame {str(frame)[:60]!r}")
+        began = time.monotonic()
+        _, _, name, args, left_s = frame
+        try:
+            is_ok, value = shield.opened(lambda: (on_host or _nobody)(name, args), left_s)
+            answer = _host_answer(exchange.id, name, is_ok, value)
+        except HostFunctionLate:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised again once the guest has been stopped
+            exchange.callback_error = exchange.callback_error or error
+            self._stop(exchange)
+            return
+        exchange.give_up += time.monotonic() - began
+        exchange.to_send = memoryview(answer)
+        self._write(exchange)
 
     def _wait(self, exchange: Exchange, shield: Shield, *, kill_to_stop: bool) -> None:
         """Wait for bytes either way, an interrupt or the deadline."""
@@ -299,6 +287,18 @@ class Process:
         """Close this side's descriptors and leave the process to the one that we were forked from."""
         self._close_files()
         self._popen.returncode = 0
+
+
+def _nobody(name: str, args: list[Any]) -> tuple[bool, Any]:
+    return False, [f"The host function {name} has no implementation in this process.", ""]
+
+
+def _host_answer(ident: int, name: str, is_ok: bool, value: Any) -> bytes:
+    try:
+        return protocol.pack([protocol.HOST_ANSWER, ident, is_ok, value])
+    except protocol.ProtocolError:
+        why = f"The host function {name} returned more than {protocol.MAX_FRAME >> 20} MiB, which no call carries."
+        return protocol.pack([protocol.HOST_ANSWER, ident, False, [why, ""]])
 
 
 def _error(data: Any) -> Exception:

@@ -46,9 +46,9 @@ OUTPUT: Final = 4
 PROGRESS: Final = 5
 """Host -> kernel: `[PROGRESS, id, done, total]`."""
 HOST_CALL: Final = 6
-"""Host -> kernel: `[HOST_CALL, id, function, arguments]`: a guest calls back into the notebook."""
+"""Host -> kernel: `[HOST_CALL, id, function, arguments, seconds left]`: a guest calls back into the notebook."""
 HOST_ANSWER: Final = 7
-"""Kernel -> host: `[HOST_ANSWER, id, is_ok, value]`."""
+"""Kernel -> host: `[HOST_ANSWER, id, is_ok, value]`; where it is not, the value is `[what was raised, traceback]`."""
 
 KINDS: Final = frozenset(range(8))
 MAX_FRAME: Final = 256 << 20
@@ -115,7 +115,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "CompileError": ("language", "raw", "summary"),
     "ValueDoesNotFit": ("path", "value", "wit_type"),
     "GuestError": (),
-    "GuestTrap": ("backtrace",),
+    "GuestTrap": ("backtrace", "traceback"),
     "GuestExit": ("status",),
     "GuestCrashed": (),
     "BudgetExceeded": ("budget", "limit"),

@@ -34,7 +34,7 @@ from labkernel._wit import (
     World,
 )
 
-__all__ = ["Reflection", "parts", "reflect"]
+__all__ = ["Reflection", "reflect"]
 
 _KINDS: Final = (
     "bool", "s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "f32", "f64", "char", "string",
@@ -283,23 +283,3 @@ _READERS: Final[dict[str, Callable[[_Reader, int], Type]]] = {
     "enum": _Reader._enum,
     "flags": _Reader._flags,
 }
-
-
-def parts(wit_type: Type) -> Iterator[Type]:
-    """Yield the type and every type in it."""
-    yield wit_type
-    inner: list[Type | None] = []
-    match wit_type:
-        case ListType(part) | OptionType(part):
-            inner = [part]
-        case ResultType(ok, err):
-            inner = [ok, err]
-        case TupleType(elements):
-            inner = list(elements)
-        case RecordType(fields):
-            inner = [f.type for f in fields]
-        case VariantType(cases):
-            inner = [k.type for k in cases]
-    for found in inner:
-        if found is not None:
-            yield from parts(found)

@@ -14,20 +14,21 @@ from labkernel._host.binary import wat_error
 from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
+from labkernel._host.linking import Linker, Links
 from labkernel._host.many import Many
-from labkernel._host.membranes import Passage
 from labkernel._host.memory import linear_memories
+from labkernel._host.notebook import Notebook
 from labkernel._host.output import Output, Run
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.starts import Starts
 from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job, Stopped
 from labkernel._host.worlds import world_to_data
+from labkernel._wit import Function
 
 __all__ = ["Service", "stopped_error"]
 
 _now: Final = time.perf_counter_ns
 _FINISHED: Final = 4096
-_LEDGERS: Final = 16
 
 
 class Sender(Protocol):
@@ -35,6 +36,9 @@ class Sender(Protocol):
 
     def send(self, job: Job, frame: list[Any], *, last: bool = False) -> None:
         """Send a frame of a job."""
+
+    def ask(self, job: Job, question: bytes, stop: int) -> list[Any] | None:
+        """Send a packed question of a job and return its answer, or None when the job is to stop."""
 
 
 class Service:
@@ -52,12 +56,13 @@ class Service:
         self._instances: dict[int, Instance] = {}
         self._finished: dict[int, str] = {}
         self.providers: dict[str, Provider] = dict.fromkeys(membranes.IMPORTS, membranes.provide)
-        self._ledgers: dict[int, Passage] = {}
+        self._ledgers = membranes.Ledgers()
+        self._notebook = Notebook(link, lambda job: self.output.pause(job.output))
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
             "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
             "instantiate": self.instantiate, "call": self.call, "drop": self.drop,
-            "ledger": self.ledger,
+            "release": self.release, "ledger": self.ledger,
         }  # fmt: skip
         many = Many(self)
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
@@ -157,10 +162,13 @@ class Service:
         self._instances[number] = instance
         return [number, linked - began, spent]
 
-    def linker(self, component: Component, start: Start) -> int:
+    def linker(self, component: Component, start: Start) -> Linker:
         """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
+        functions = {item.name for item in component.world.imports if isinstance(item, Function)}
+        kernel = {n: self._notebook.provider(n, is_function=n in functions) for n in start.notebook}
         names = start.host if start.membrane is None else (*start.host, *membranes.IMPORTS)
-        return component.linker({name: self._provider(name) for name in names})
+        providers = {name: self._provider(name) for name in names} | kernel
+        return component.linker(Links(providers, start.denied, start.http))
 
     def _provider(self, name: str) -> Provider:
         try:
@@ -171,7 +179,7 @@ class Service:
                 f"The import {name!r} has no implementation in the host process; it has those of {known}."
             ) from None
 
-    def new_instance(self, job: Job, component: Component, linker: int, start: Start) -> Instance:
+    def new_instance(self, job: Job, component: Component, linker: Linker, start: Start) -> Instance:
         instance = Instance(component, start, self.output.stdout, self.output.stderr)
         try:
             job.enter(instance, start.timeout_s)
@@ -181,7 +189,7 @@ class Service:
             instance.close()
             raise
         if error:
-            self._keep_ledger(0, instance)
+            self._ledgers.keep(0, instance)
             raise self._failure(job, instance, error, linking=True)
         return instance
 
@@ -199,19 +207,7 @@ class Service:
 
     def ledger(self, job: Job, number: int) -> list[Any]:
         """Return what the membrane of an instance has seen, ended ones included; 0 is the last that failed to start."""
-        instance = self._instances.get(number)
-        passage = self._ledgers.get(number) if instance is None else instance.passage
-        if passage is None:
-            return [b"", 0, None]
-        passage.collect()
-        return passage.take()
-
-    def _keep_ledger(self, number: int, instance: Instance) -> None:
-        """Keep an ended instance's ledger for a while."""
-        if instance.passage is not None:
-            self._ledgers[number] = instance.passage
-            while len(self._ledgers) > _LEDGERS:
-                self._ledgers.pop(next(iter(self._ledgers)))
+        return self._ledgers.take(number, self._instances.get(number))
 
     # ----------------------------------------------------------------------------------------------- calls
 
@@ -221,7 +217,7 @@ class Service:
         """Call one function of an instance once."""
         instance = self.live(number)
         bound = instance.bind(function)
-        lowered = bound.codec.lower(arguments)
+        lowered = instance.lower(bound, arguments)
         start = instance.start
         run = self.begin(job, start)
         tank = instance.refuel() if start.fuel is not None else 0
@@ -233,6 +229,19 @@ class Service:
         self.output.end(run)
         index, instance.calls = instance.calls, instance.calls + 1
         return [result, spent, index, run.cut, tank - instance.fuel_left() if tank else None]
+
+    def release(self, job: Job, number: int, handle: int, resource: str) -> bool:
+        """Drop a resource that a guest made, which may run its destructor."""
+        instance = self.live(number)
+        run = self.begin(job, instance.start)
+        with self.finishing(number, instance):
+            job.enter(instance, instance.start.timeout_s)
+            error = instance.handles.drop(handle, resource)
+            job.leave()
+            if error:
+                raise self._failure(job, instance, error)
+        self.output.end(run)
+        return run.cut
 
     def timed(self, job: Job, instance: Instance, bound: Bound, lowered: Any, timeout_s: float) -> int:
         """Call, and return the nanoseconds of the engine's call alone. Raises the guest's error."""
@@ -297,8 +306,7 @@ class Service:
                 self._remember(number, "its last call never came back from a host call.")
 
     def _remember(self, number: int, why: str) -> None:
-        if instance := self._instances.pop(number, None):
-            self._keep_ledger(number, instance)
+        self._ledgers.keep(number, self._instances.pop(number, None))
         self._finished[number] = why
         while len(self._finished) > _FINISHED:
             self._finished.pop(next(iter(self._finished)))
@@ -310,4 +318,4 @@ def stopped_error(job: Job) -> LabError:
         return GuestError("Interrupted.")
     if job.stopped == OUTPUT_CAP and job.instance is not None:
         return traps.output_error(job.instance.start)
-    return traps.timeout_error(job.timeout_s, blocked=job.abandoned)
+    return traps.timeout_error(job.timeout_s, blocked=job.abandoned, waits_for=job.waits_for)

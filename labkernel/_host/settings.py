@@ -26,6 +26,7 @@ __all__ = [
     "Start",
     "Started",
     "Startups",
+    "engine_version",
 ]
 
 _LAYOUT = "1"
@@ -43,14 +44,14 @@ class EngineSettings:
     def key(self) -> str:
         """Everything that changes machine code, as one line of text for cache keys."""
         fuel = "fuel" if self.fuel else "nofuel"
-        return f"wasmtime-{_engine_version()}/{self.compiler}/{fuel}/epochs/{_LAYOUT}/{_cpu()}"
+        return f"wasmtime-{engine_version()}/{self.compiler}/{fuel}/epochs/{_LAYOUT}/{_cpu()}"
 
 
 DEFAULT: Final = EngineSettings()
 
 
 @lru_cache(maxsize=1)
-def _engine_version() -> str:
+def engine_version() -> str:
     """Return the version of the engine's package, by its folder's neighbour: no import takes as long."""
     spec = importlib.util.find_spec("wasmtime")
     if spec is None or spec.origin is None:
@@ -83,9 +84,11 @@ class Start:
     """How an instance is started: its grants and budgets as plain data.
 
     `dirs` holds (host path, guest path, writable); `hints` maps the beginning of an import's name to the
-    sentence that says how to grant it; `host` names the imports, as in `World.imports`, that the host process
-    implements itself, by a provider of `serving.Service`; `membrane` is the plain data of the `Policy` for a component
-    behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call.
+    sentence that says how to grant it; `denied` holds beginnings of the names of interfaces that trap at the call.
+    `network` opens all of it and `http` every host: only for a component behind a membrane. `host` names the
+    imports, as in `World.imports`, that the host process implements itself, by a provider of `serving.Service`,
+    `notebook` those that the kernel's process implements, by the `on_host` of each request; `membrane` is the plain
+    data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -93,6 +96,8 @@ class Start:
     stdin: bytes = b""
     dirs: tuple[tuple[str, str, bool], ...] = ()
     network: bool = False
+    http: bool = False
+    denied: tuple[str, ...] = ()
     memory_bytes: int = 256 << 20
     table_elements: int = 1_000_000
     instances: int = 1000
@@ -101,6 +106,7 @@ class Start:
     timeout_s: float = 5.0
     hints: tuple[tuple[str, str], ...] = ()
     host: tuple[str, ...] = ()
+    notebook: tuple[str, ...] = ()
     membrane: tuple[Any, ...] | None = None
 
     def to_data(self) -> list[Any]:
@@ -113,9 +119,11 @@ class Start:
         given = dict(zip(cls.__dataclass_fields__, data, strict=True))
         for name in ("env", "dirs", "hints"):
             given[name] = tuple(map(tuple, given[name]))
+        for name in ("args", "denied", "host", "notebook"):
+            given[name] = tuple(given[name])
         if given["membrane"] is not None:
             given["membrane"] = tuple(given["membrane"])
-        return cls(**given | {"args": tuple(given["args"]), "host": tuple(given["host"])})
+        return cls(**given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._errors import UsageError
+from labkernel._host.handles import activate
 from labkernel._host.settings import START_PHASES, Start
 from labkernel._host.watch import Job
 
@@ -53,6 +54,7 @@ class Starts:
     ) -> tuple[tuple[int, ...], Any]:
         service = self._service
         component, loaded = service.load_component(path, settings)
+        activate(None)
         try:
             lowered = component.export(function).codec.lower(args)
             t0 = _now()

@@ -10,14 +10,14 @@ import os
 import threading
 import weakref
 from array import array
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from labkernel._errors import BudgetExceeded, GuestCrashed, LabError, UsageError, ValueDoesNotFit
 from labkernel._host import protocol
+from labkernel._host.heard import Heard, OnOutput, OnProgress, crashed
 from labkernel._host.policy import Ledger
-from labkernel._host.process import Exchange, Process, ProcessDied, Shield
+from labkernel._host.process import Exchange, OnHost, Process, ProcessDied
 from labkernel._host.protocol import ProtocolError
 from labkernel._host.settings import (
     DEFAULT,
@@ -32,31 +32,39 @@ from labkernel._host.settings import (
     Started,
     Startups,
 )
+from labkernel._host.shield import Shield
 from labkernel._host.traps import seconds_text
+from labkernel._host.wall import OPEN, Wall
 from labkernel._host.worlds import world_from_data
 
 __all__ = ["Supervisor"]
 
-OnOutput: TypeAlias = Callable[[str, str], None]
-OnProgress: TypeAlias = Callable[[int, int], None]
-_STREAMS: Final = ("stdout", "stderr")
 _SLACK_S: Final = 1.5
 """How much longer than a budget the kernel waits for the host process to say that it is exceeded."""
 _LOAD_S: Final = 60.0
-_MOST_OUTPUT: Final = 1 << 28
 
 
 class Supervisor:
-    """Owner of one host process at a time. `generation` counts the processes so far."""
+    """Owner of one host process at a time, behind a wall. `generation` counts the processes so far.
 
-    def __init__(self, *, name: str = "guests", mac_key: bytes, memory_limit_bytes: int = 3 << 30) -> None:
+    Without a wall of its own the process has the user's files and network, and the rest of the wall (see `Wall`).
+    `walls` says in words what stands, once a request has been answered.
+    """
+
+    def __init__(
+        self, *, name: str = "guests", mac_key: bytes, memory_limit_bytes: int = 3 << 30, wall: Wall = OPEN,
+        generation: int = 0,
+    ) -> None:  # fmt: skip
         self.name = name
-        self.generation = 0
+        self.generation = generation
+        self.wall = wall
         self._mac_key = mac_key
         self._memory_limit_bytes = memory_limit_bytes
         self._box: list[Process] = []
         weakref.finalize(self, _end, self._box, os.getpid())
         self._greeting: Any = None
+        self.walls: tuple[str, ...] = ()
+        self._marks: list[tuple[int, int]] = []
         self._loaded: dict[tuple[Any, ...], Loaded] = {}
         self._lock = threading.Lock()
         self._shield = Shield()
@@ -100,7 +108,10 @@ class Supervisor:
     @contextlib.contextmanager
     def _exclusive(self) -> Any:
         if self._holder == threading.get_ident():
-            raise UsageError("The host process cannot be called from within an output or progress callback.")
+            raise UsageError(
+                "A guest is being served, and another one cannot be called from within it: not from a host function "
+                "that it called, nor from an output or progress callback. Return first, and call then."
+            )
         with self._lock:
             self._holder = threading.get_ident()
             try:
@@ -116,13 +127,19 @@ class Supervisor:
             self._lose()
         if self._process is None:
             self._owner = os.getpid()
-            self._box.append(Process())
+            self._marks = self.wall.marks()
+            self._box.append(Process(self.wall))
             self.generation += 1
             self._loaded.clear()
             hello = {"mac_key": self._mac_key, "memory_limit_bytes": self._memory_limit_bytes}
             self._greeting = self._box[0].start(protocol.HELLO, hello, patience_s=_LOAD_S)
             self._box[0].send_now(self._greeting)
         return self._box[0]
+
+    def _renew(self) -> None:
+        """End the process if a folder of its wall has been replaced since: it could not reach the new one."""
+        if self._process is not None and self._marks != self.wall.marks():
+            self.close()
 
     def _lose(self) -> None:
         self._greeting = None
@@ -134,13 +151,14 @@ class Supervisor:
 
     def _request(
         self, operation: str, arguments: list[Any], *, patience_s: float, generation: int | None = None,
-        on_output: OnOutput | None = None, on_progress: OnProgress | None = None, kill_to_stop: bool = False,
+        on_output: OnOutput | None = None, on_progress: OnProgress | None = None, on_host: OnHost | None = None,
+        kill_to_stop: bool = False,
     ) -> Any:  # fmt: skip
         """Send one request and return its answer, with the guest's output on the way.
 
         Raises `GuestCrashed` when the process was lost, `KeyboardInterrupt` when the user stopped it.
         """
-        heard = _Heard(on_output, on_progress)
+        heard = Heard(on_output, on_progress)
         with self._exclusive(), self._shield as shield:
             exchange = None
             value: Any = None
@@ -149,16 +167,16 @@ class Supervisor:
                 if generation is not None and generation != self.generation:
                     raise GuestCrashed("The host process of this instance is gone. Start the instance again.")
                 if self._greeting is not None:
-                    process.finish(self._greeting, shield, heard)
-                    self._greeting = None
+                    hello = process.finish(self._greeting, shield, heard)
+                    self._greeting, self.walls = None, tuple((hello or {}).get("walls", ()))
                 exchange = self._exchange(process, operation, arguments, patience_s)
-                value = process.finish(exchange, shield, heard, kill_to_stop=kill_to_stop)
+                value = process.finish(exchange, shield, heard, on_host=on_host, kill_to_stop=kill_to_stop)
             except LabError as error:
                 error.output = heard.text
                 raise
             except (ProcessDied, ProtocolError) as problem:
                 self._lose()
-                raise _crashed(operation, problem, heard.text, patience_s - _SLACK_S) from None
+                raise crashed(operation, problem, heard.text, patience_s - _SLACK_S) from None
             finally:
                 if shield.hit:
                     self._undo(operation, value)
@@ -194,6 +212,7 @@ class Supervisor:
 
         Raises `ComponentError`, `BudgetExceeded`; a compilation that takes too long ends with its process.
         """
+        self._renew()
         arguments = [wasm, str(target.absolute()), _settings_data(settings)]
         try:
             ns, size = self._request("codegen", arguments, patience_s=timeout_s, kill_to_stop=True)
@@ -207,6 +226,7 @@ class Supervisor:
 
     def load(self, cwasm: Path, *, settings: EngineSettings = DEFAULT) -> Loaded:
         """Load machine code that `codegen` wrote. Raises `CacheDamaged`."""
+        self._renew()
         path = cwasm.absolute()
         key: tuple[Any, ...]
         try:
@@ -235,21 +255,28 @@ class Supervisor:
             return loaded
         return self.load(Path(loaded.path), settings=loaded.settings)
 
-    def instantiate(self, loaded: Loaded, start: Start, *, on_output: OnOutput | None = None) -> Started:
-        """Start an instance with these grants and budgets.
+    def instantiate(
+        self,
+        loaded: Loaded,
+        start: Start,
+        *,
+        on_output: OnOutput | None = None,
+        on_host: OnHost | None = None,
+    ) -> Started:
+        """Start an instance with these grants and budgets; `on_host` answers its calls into the notebook.
 
         Raises `GuestError`, `ComponentError`, `CapabilityDenied`, `UsageError`.
         """
         here = self._here(loaded)
         number, link_ns, ns = self._request(
             "instantiate", [here.id, start.to_data()], patience_s=start.timeout_s + _SLACK_S,
-            generation=here.generation, on_output=on_output,
+            generation=here.generation, on_output=on_output, on_host=on_host,
         )  # fmt: skip
         return Started(number, self.generation, link_ns, ns, start)
 
     def call(
         self, started: Started, function: str, args: list[Any], *, timeout_s: float | None = None,
-        on_output: OnOutput | None = None,
+        on_output: OnOutput | None = None, on_host: OnHost | None = None,
     ) -> Called:  # fmt: skip
         """Call a function, by its full name, with arguments in normal form.
 
@@ -258,27 +285,28 @@ class Supervisor:
         limit = started.start.timeout_s if timeout_s is None else timeout_s
         answer = self._request(
             "call", [started.id, function, args, timeout_s], patience_s=limit + _SLACK_S,
-            generation=started.generation, on_output=on_output,
+            generation=started.generation, on_output=on_output, on_host=on_host,
         )  # fmt: skip
         return Called(*answer)
 
     def fire(
         self, started: Started, function: str, events: list[list[Any]], *, timeout_s: float | None = None,
-        on_output: OnOutput | None = None, on_progress: OnProgress | None = None, keep_results: bool = True,
+        on_output: OnOutput | None = None, on_progress: OnProgress | None = None, on_host: OnHost | None = None,
+        keep_results: bool = True,
     ) -> Fired:  # fmt: skip
         """Call a function once per event; the first guest error ends it and is returned."""
         limit = started.start.timeout_s if timeout_s is None else timeout_s
         ns, results, error, lower_ns, lift_ns, cut = self._request(
             "fire", [started.id, function, events, timeout_s, keep_results],
             patience_s=limit + _SLACK_S + len(events) * 1e-3, generation=started.generation,
-            on_output=on_output, on_progress=on_progress,
+            on_output=on_output, on_progress=on_progress, on_host=on_host,
         )  # fmt: skip
         return Fired(_times(ns), results, _error(error), lower_ns, lift_ns, cut)
 
     def cold(
         self, loaded: Loaded, start: Start, function: str, events: list[list[Any]], *,
         timeout_s: float | None = None, on_output: OnOutput | None = None,
-        on_progress: OnProgress | None = None, keep_results: bool = True,
+        on_progress: OnProgress | None = None, on_host: OnHost | None = None, keep_results: bool = True,
     ) -> ColdRun:  # fmt: skip
         """Call a function once per event, each time in a fresh instance; nanoseconds by phase."""
         here = self._here(loaded)
@@ -286,13 +314,13 @@ class Supervisor:
         made, called, dropped, results, error, cut = self._request(
             "cold", [here.id, start.to_data(), function, events, timeout_s, keep_results],
             patience_s=2 * limit + _SLACK_S + len(events) * 1e-3, generation=here.generation,
-            on_output=on_output, on_progress=on_progress,
+            on_output=on_output, on_progress=on_progress, on_host=on_host,
         )  # fmt: skip
         return ColdRun(_times(made), _times(called), _times(dropped), results, _error(error), cut)
 
     def startups(
         self, code: Path, start: Start, function: str, args: list[Any], *, n: int,
-        settings: EngineSettings = DEFAULT,
+        settings: EngineSettings = DEFAULT, on_host: OnHost | None = None,
     ) -> Startups:  # fmt: skip
         """Start `n` times from machine code on disk, answer one event each time, and drop everything.
 
@@ -302,8 +330,22 @@ class Supervisor:
             "startups",
             [str(code.absolute()), _settings_data(settings), start.to_data(), function, args, n],
             patience_s=2 * start.timeout_s + _SLACK_S + n * 5e-3,
+            on_host=on_host,
         )
         return Startups(dict(zip(START_PHASES, map(_times, answer[0]), strict=True)), answer[1])
+
+    def release(
+        self, started: Started, handle: int, resource: str, *, on_output: OnOutput | None = None,
+        on_host: OnHost | None = None,
+    ) -> None:  # fmt: skip
+        """Drop a resource that the guest made, by the number of its handle, which may run its destructor.
+
+        Raises `GuestError`, and `UsageError` for a number that is no handle of this instance.
+        """
+        self._request(
+            "release", [started.id, handle, resource], patience_s=started.start.timeout_s + _SLACK_S,
+            generation=started.generation, on_output=on_output, on_host=on_host,
+        )  # fmt: skip
 
     def ledger(self, started: Started | None) -> Ledger:
         """Return what the membrane of an instance has seen since the last time, also after its end.
@@ -326,37 +368,6 @@ def _end(box: list[Process], owner: int) -> None:
         (process.close if owner == os.getpid() else process.forget)()
 
 
-class _Heard:
-    """Takes the frames of a request that come before its answer, and hands them to the caller's callbacks."""
-
-    def __init__(self, on_output: OnOutput | None, on_progress: OnProgress | None) -> None:
-        self._on_output = on_output
-        self._on_progress = on_progress
-        self._pieces: list[str] = []
-        self._left = _MOST_OUTPUT
-
-    @property
-    def text(self) -> str:
-        """All that the guest printed."""
-        return "".join(self._pieces)
-
-    def __call__(self, frame: list[Any]) -> None:
-        """Take one frame. Raises `ProtocolError` for one that has no place here."""
-        match frame:
-            case [protocol.OUTPUT, _, 0 | 1 as stream, str(text)]:
-                self._left -= len(text)
-                if self._left < 0:
-                    raise ProtocolError("more output than any budget allows")
-                self._pieces.append(text)
-                if self._on_output is not None:
-                    self._on_output(_STREAMS[stream], text)
-            case [protocol.PROGRESS, _, int(done), int(total)]:
-                if self._on_progress is not None:
-                    self._on_progress(done, total)
-            case _:
-                raise ProtocolError(f"a frame of kind {frame[0]} is not expected here")
-
-
 def _settings_data(settings: EngineSettings) -> list[Any]:
     return [settings.compiler, settings.fuel]
 
@@ -369,20 +380,3 @@ def _times(data: bytes) -> array[int]:
 
 def _error(data: Any) -> LabError | None:
     return None if data is None else protocol.decode_error(data)
-
-
-_TIMED: Final = frozenset({"instantiate", "call"})
-
-
-def _crashed(operation: str, problem: Exception, output: str, limit_s: float) -> LabError:
-    if isinstance(problem, ProcessDied) and problem.killed and operation in _TIMED:
-        late = "The host process did not stop it and had to be ended; its instances are lost."
-        return BudgetExceeded("timeout", seconds_text(limit_s), how=late, output=output)
-    error = GuestCrashed(
-        f"The host process is gone ({problem}) while it served {operation!r}. "
-        "Its instances are lost; the next use starts a fresh process."
-    )
-    error.output = output
-    if isinstance(problem, ProcessDied):
-        error.was_killed = problem.killed  # type: ignore[attr-defined]
-    return error

@@ -31,6 +31,9 @@ _REASONS: Final = (
     (r"pointer out of bounds|realloc return: beyond end of memory", "it returned a pointer outside memory"),
     (r"pointer not aligned|not aligned", "it returned a pointer that is not aligned"),
     (r"out of range for `char`|invalid char", "it returned a char that is no Unicode scalar"),
+    (r"cannot remove owned resource while borrowed", "it gave away or dropped a resource that is still lent"),
+    (r"unknown handle index", "it used a handle that it does not hold, or no longer"),
+    (r"borrow handles still remain", "it kept a borrowed handle after the call it was lent to"),
     (r"discriminant|unexpected variant|invalid expected", "it returned a case that its type does not have"),
 )  # fmt: skip
 _FRAME: Final = re.compile(r"^\s*(\d+):\s+(?:0x([0-9a-f]+) - )?(.+)$")
@@ -158,10 +161,11 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
 
 
-def timeout_error(timeout_s: float, *, blocked: bool = False) -> BudgetExceeded:
+def timeout_error(timeout_s: float, *, blocked: bool = False, waits_for: str = "") -> BudgetExceeded:
     """Return the error for a guest that ran, or waited in a host call, longer than its budget."""
     doubled = seconds_text(timeout_s * 2).replace(" ", "")
     waited = "It was waiting in a host call (a poll, a sleep or a read). " if blocked else ""
+    waited = f"It was waiting for the host function {waits_for}. " if waits_for else waited
     return BudgetExceeded(
         "timeout", seconds_text(timeout_s), how=f"{waited}Raise it with --timeout {doubled}. {NEXT}"
     )

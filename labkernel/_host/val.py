@@ -33,6 +33,7 @@ class Kind:
     OPTION: Final = 18
     RESULT: Final = 19
     FLAGS: Final = 20
+    RESOURCE: Final = 21
 
 
 NUMBERS: Final = {

@@ -2,8 +2,8 @@
 
 It sleeps on the control socket and on the deadline of the guest that runs now. A guest in its own code is
 ended by the engine's epoch. One that sits in a host call, where epochs do not run, is abandoned with its
-thread: the watchdog answers for it and a new leader thread goes on with all other instances. It knows no
-codec and no frames' content.
+thread: the watchdog answers for it and a new leader thread goes on with all other instances. One that waits for
+a function of the notebook is told, and comes back. It knows no codec and no frames' content.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
@@ -40,7 +41,10 @@ class Abandoned(Exception):
 
 
 class Job:
-    """One request being served. `stopped` says why it was told to stop; `ended` that it has been answered."""
+    """One request being served. `stopped` says why it was told to stop; `ended` that it has been answered.
+
+    `waits_for` is the function of the notebook that the guest waits for, or waited for when it was stopped.
+    """
 
     def __init__(self, watch: Watch, ident: int) -> None:
         self.id = ident
@@ -54,6 +58,8 @@ class Job:
         self.ended = False
         self.on_abandon: Callable[[], None] | None = None
         self.output: Any = None
+        self.waits_for = ""
+        self.is_waiting = False
         self._watch = watch
 
     def release(self) -> None:
@@ -85,6 +91,27 @@ class Job:
         if self.abandoned:
             raise Abandoned
 
+    @contextmanager
+    def waiting(self, name: str) -> Iterator[int]:
+        """Wait for a host function of the notebook: yields a descriptor that is readable once the job is to stop.
+
+        Raises `Stopped` if it was told so before.
+        """
+        watch = self._watch
+        with watch.lock:
+            if self.stopped:
+                raise Stopped(self.stopped)
+            self.waits_for, self.is_waiting = name, True
+        try:
+            yield watch.stop_read
+        finally:
+            with watch.lock:
+                self.is_waiting = False
+                if self.stopped:
+                    os.read(watch.stop_read, 16)
+                else:
+                    self.waits_for = ""
+
     def stop(self, why: str) -> None:
         """End the guest at its next loop or call, or keep it from starting."""
         with self._watch.lock:
@@ -98,6 +125,8 @@ class Job:
         self.stopped_at = time.monotonic()
         if self.running is not None:
             self.running.tick()
+        if self.is_waiting:
+            os.write(self._watch.stop_write, b"\0")
 
 
 class Watch:
@@ -111,6 +140,8 @@ class Watch:
         self._abandon = abandon
         self._nudge_read, self._nudge_write = os.pipe()
         os.set_blocking(self._nudge_read, False)
+        self.stop_read, self.stop_write = os.pipe()
+        os.set_blocking(self.stop_read, False)
         self._parent = _parent_descriptor()
 
     def open_job(self, ident: int) -> Job:
@@ -161,6 +192,8 @@ class Watch:
                 job._stop(TIMEOUT)
             if job.stopped:
                 self.wake_at = job.stopped_at + GRACE_S
+                if job.is_waiting:
+                    self.wake_at = max(self.wake_at, now + GRACE_S)
                 if now >= self.wake_at:
                     self.wake_at = inf
                     stuck = job

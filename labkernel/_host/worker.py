@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -18,6 +20,8 @@ from typing import Any, Final
 
 from labkernel._errors import BudgetExceeded, LabError
 from labkernel._host import protocol
+from labkernel._host.settings import EngineSettings
+from labkernel._host.wall import Wall, raise_wall
 from labkernel._host.watch import Abandoned, Job, Stopped, Watch
 
 __all__ = ["main"]
@@ -47,6 +51,27 @@ class Link:
             self._frames.feed(data)
         return frame
 
+    def ask(self, job: Job, question: bytes, stop: int) -> list[Any] | None:
+        """Send a packed question and return `[is_ok, value]`, or None once the descriptor `stop` is readable.
+
+        Only the thread that serves the job may ask: it is the one that reads.
+        """
+        with self._lock:
+            self._data.sendall(question)
+        while True:
+            while (frame := self._frames.next()) is not None:
+                if frame[:2] == [protocol.HOST_ANSWER, job.id] and len(frame) == 4:
+                    return frame[2:]
+                if frame[0] != protocol.HOST_ANSWER:
+                    raise protocol.ProtocolError(f"a frame of kind {frame[0]} is not expected here")
+            ready, _, _ = select.select([self._data.fileno(), stop], [], [])
+            if stop in ready:
+                return None
+            data = self._data.recv(_CHUNK)
+            if not data:
+                os._exit(0)
+            self._frames.feed(data)
+
     def send(self, job: Job, frame: list[Any], *, last: bool = False) -> None:
         """Send a frame of a job, unless the job has been answered."""
         try:
@@ -70,6 +95,7 @@ class Host:
         self.link = Link(data)
         self.watch = Watch(control, self._abandon)
         self.service: Any = None
+        self.walls: list[str] = []
 
     def start_leader(self) -> None:
         """Let a new thread serve the requests from now on."""
@@ -78,6 +104,8 @@ class Host:
     def _lead(self) -> None:
         try:
             while (frame := self.link.read()) is not None:
+                if frame[0] == protocol.HOST_ANSWER:
+                    continue  # of a function that went on after its guest had been stopped
                 job = self.watch.open_job(frame[1])
                 self._serve(job, frame)
                 job.release()
@@ -119,7 +147,7 @@ class Host:
             _limit_memory(frame[2]["memory_limit_bytes"])
             self.service = Service(self.link, frame[2]["mac_key"])
             gc.freeze()
-            return {"pid": os.getpid()}
+            return {"pid": os.getpid(), "walls": [*self.walls, "resource limits"]}
         if kind != protocol.REQUEST or self.service is None:
             raise protocol.ProtocolError(f"a frame of kind {kind} is not expected here")
         return self.service.serve(job, frame[2], frame[3])
@@ -157,12 +185,18 @@ def _limit_process() -> None:
 
 
 def main() -> None:
-    """Serve the kernel at the other end of the descriptors in `argv` until it closes them or dies."""
+    """Serve the kernel at the other end of the descriptors in `argv` until it closes them or dies.
+
+    The third argument is the wall, which is raised before the first thread starts.
+    """
     data, control = (socket.socket(fileno=int(text)) for text in sys.argv[1:3])
     _limit_process()
     threading.stack_size(STACK_BYTES)
     gc.disable()
+    importlib.import_module("labkernel._host.serving")  # the engine's library lies outside the wall,
+    _ = EngineSettings().key  # and so does its version
     host = Host(data, control)
+    host.walls = raise_wall(Wall.from_text(sys.argv[3]), [os.path.dirname(os.path.dirname(__file__))])
     host.start_leader()
     try:
         host.watch.run()

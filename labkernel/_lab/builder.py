@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from labkernel._cache import Cache, key_of
 from labkernel._capability import Supplies
 from labkernel._errors import CacheDamaged, ComponentError, Diagnostic, LabError, ToolchainMissing, UsageError
 from labkernel._host import EngineSettings, Supervisor
-from labkernel._lab.code import MachineCode
+from labkernel._lab.code import MachineCode, default_compiler
 from labkernel._lab.prebuilt import Sources
 from labkernel._lab.records import Build
 from labkernel._sandbox import refuse_other_wasi
@@ -37,7 +37,7 @@ class Request:
     options: toolchains.Options
     package: Package | None = None
     world: World | None = None
-    settings: EngineSettings = field(default_factory=EngineSettings)
+    compiler: str | None = None
     force: bool = False
 
     def source(self) -> list[object]:
@@ -183,7 +183,7 @@ class Builder:
             wasm = None if is_runtime else self.cache.read("component", key)
             if not facts or not (self._has_parts(facts) if is_runtime else wasm):
                 return None
-            return self.code.ensure(self._from_facts(request, facts, key), wasm=wasm)
+            return self._with_code(request, self._from_facts(request, facts, key), wasm)
         except (CacheDamaged, KeyError, ValueError, TypeError):
             self.cache.drop("component", key, ".json")
             self.cache.drop("component", key)
@@ -196,6 +196,7 @@ class Builder:
         return is_there and self.cache.digest(toolchains.RUNTIME, facts["runtime"]) == facts["wasm_digest"]
 
     def _from_facts(self, request: Request, facts: dict[str, Any], key: str) -> Build:
+        settings = EngineSettings(request.compiler or _compiler(facts))
         return Build(
             name=request.name,
             language=request.snippet.language,
@@ -203,9 +204,9 @@ class Builder:
             digest=facts["digest"],
             size=facts["size"],
             wasm=self._wasm_path(facts, key),
-            code=self.code.path(facts.get("wasm_digest") or facts["digest"], request.settings),
+            code=self.code.path(facts.get("wasm_digest") or facts["digest"], settings),
             component=World.from_data(facts["component"]),
-            settings=request.settings,
+            settings=settings,
             world=request.world,
             package=request.package,
             phases=facts["phases"],
@@ -239,16 +240,29 @@ class Builder:
         }
         if made.runtime is None:
             self.cache.put("component", key, made.wasm)
-        build = self._ready(self._from_facts(request, facts, key), made)
+        build = self._ready(request, self._from_facts(request, facts, key), made)
         facts["component"] = build.component.to_data()
         self.cache.put("component", key, json.dumps(facts).encode(), ".json")
         self.sources.remember(key_of("component", *request.source()), key)
         return replace(build, cached=False)
 
-    def _ready(self, build: Build, made: toolchains.Artifact) -> Build:
+    def _with_code(self, request: Request, build: Build, wasm: bytes | None) -> Build:
+        """Return the build with machine code: by Cranelift where the lab's own choice cannot make it."""
+        try:
+            return self.code.ensure(build, wasm=wasm)
+        except ComponentError:
+            if request.compiler or build.settings == EngineSettings():
+                raise
+            note = f"machine code by cranelift: {build.settings.compiler} cannot compile this component"
+            settings = EngineSettings()
+            code = self.code.path(build.wasm_digest or build.digest, settings)
+            other = replace(build, settings=settings, code=code, notes=(*build.notes, note))
+            return self.code.ensure(other, wasm=wasm)
+
+    def _ready(self, request: Request, build: Build, made: toolchains.Artifact) -> Build:
         """Return what was made with its machine code and its world."""
         try:
-            return self._with_world(self.code.ensure(build, wasm=None if made.runtime else made.wasm))
+            return self._with_world(self._with_code(request, build, None if made.runtime else made.wasm))
         except CacheDamaged:
             if made.runtime:
                 self.cache.drop(toolchains.RUNTIME, made.runtime.key)
@@ -306,6 +320,10 @@ class Builder:
             return self.toolbox.world_of(data)
         except LabError:
             return reflected
+
+
+def _compiler(facts: dict[str, Any]) -> str:
+    return default_compiler(facts["form"], facts["size"], is_shared=bool(facts.get("runtime")))
 
 
 def _identity(made: toolchains.Artifact) -> dict[str, Any]:

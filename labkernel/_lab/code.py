@@ -5,15 +5,36 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CacheDamaged
 from labkernel._host import EngineSettings, Loaded, Supervisor
 from labkernel._lab.records import Build
 
-__all__ = ["MachineCode"]
+__all__ = ["MachineCode", "default_compiler", "settings_for"]
 
 CODEGEN_TIMEOUT_S = 120.0
+#: From this size on, Cranelift takes longer than most compilers need for an edit; Winch takes a quarter of that.
+WINCH_FROM_BYTES: Final = 1 << 20
+
+
+def default_compiler(form: str, size: int, *, is_shared: bool) -> str:
+    """Return what makes the machine code of a build nobody chose a compiler for.
+
+    It is Winch where each edit would wait for Cranelift most: a large component in the development form. A runtime
+    that all edits share (`is_shared`) is compiled once, and a release is measured as it would be deployed.
+
+    >>> default_compiler("development", 2_500_000, is_shared=False)
+    'winch'
+    """
+    is_slow = form == "development" and size >= WINCH_FROM_BYTES and not is_shared
+    return "winch" if is_slow else "cranelift"
+
+
+def settings_for(build: Build, compiler: str | None, fuel: int | None) -> EngineSettings:
+    """Return the engine settings of an instance: the compiler asked for, otherwise the build's own."""
+    return EngineSettings(compiler or build.settings.compiler, fuel is not None)
 
 
 class MachineCode:

@@ -8,15 +8,25 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._capability import Budgets, Grants, Standing
-from labkernel._errors import GuestError, LabError, UsageError, did_you_mean, render_short
+from labkernel._errors import (
+    CapabilityDenied,
+    GuestCrashed,
+    GuestError,
+    LabError,
+    UsageError,
+    did_you_mean,
+    render_short,
+)
 from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
-from labkernel._host import Started
+from labkernel._host import Start, Started
+from labkernel._lab.code import settings_for
 from labkernel._lab.records import NoSuchFunction
-from labkernel._sandbox import refuse_ungranted, standings, start_of, wasmtime_line
+from labkernel._lab.resources import GuestHandles, Lending, resource_makers
+from labkernel._sandbox import HostCalls, refuse_ungranted, slots_of, standings, start_of, wasmtime_line
 from labkernel._timing import format_count
-from labkernel._values import find_function, parse_call, to_normal
-from labkernel._wit import Function
+from labkernel._values import find_function, from_normal, owned_by, parse_call, to_normal
+from labkernel._wit import Function, Type, has_handle
 
 if TYPE_CHECKING:
     from labkernel._lab.lab import Lab
@@ -37,23 +47,34 @@ class Instance:
     """
 
     def __init__(
-        self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool
-    ) -> None:
+        self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool,
+        compiler: str | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.build, self.grants, self.budgets, self.pin = name, build, grants, budgets, pin
+        self._compiler = compiler
         self._lab = lab
         self._started: Started | None = None
         self._finished = ""
         self.phases: dict[str, int] = {}
-        refuse_ungranted(build.component, grants)
+        self._notes: list[str] = []
+        self._renew()
+        refuse_ungranted(build.component, grants, self.on_host.behind)
         self.start()
+
+    def _renew(self) -> None:
+        """Match the imports with the implementations that were granted, for the next life of the instance."""
+        self.on_host = HostCalls(self.build.component, self.grants.host, self._lab.implementation)
+        self._handles = GuestHandles(self, self.on_host)
 
     def start(self, *, on_output: OnOutput | None = None) -> None:
         """Start afresh: a new store, a new memory, the same grants."""
         self.drop()
+        self._renew()
         loaded = self._lab.code.loaded(self.build)
-        start = start_of(self.grants, self.budgets, self.build.supplies)
         sink = on_output or self._lab.on_output
-        self._started = self._lab.guests.instantiate(loaded, start, on_output=sink)
+        self._started = self._lab.guests.instantiate(
+            loaded, self.how_to_start(), on_output=sink, on_host=self.on_host
+        )
         self._finished = ""
         self.phases = {
             "deserialize": loaded.deserialize_ns,
@@ -66,22 +87,35 @@ class Instance:
         if self._started is not None:
             self._lab.guests.drop(self._started)
             self._started = None
+        self._end("belongs to an instance that was ended")
+
+    def _end(self, why: str) -> None:
+        """Let go of all resources, since the guest has ended."""
+        self._handles.end(why)
+        self._notes += self.on_host.close()
+
+    def how_to_start(self) -> Start:
+        """Return how the host process starts it; `on_host` then answers its calls into the notebook."""
+        return start_of(self.grants, self.budgets, self.build.supplies, notebook=self.on_host.behind)
 
     def refresh(self) -> list[str]:
         """Start anew where that is due and return the lines that say why."""
         notes = []
         newest = self._lab.builds.get(self.build.name)
         if newest is not None and not self.pin and newest.digest != self.build.digest:
-            self.build = self._lab.code.for_settings(newest, self.build.settings)
+            settings = settings_for(newest, self._compiler, self.budgets.fuel)
+            self.build = self._lab.code.for_settings(newest, settings)
             notes.append(f"{self.build.name} has been rebuilt")
         elif self._finished:
             notes.append(f"the last one {self._finished}")
-        elif self._started is None or self._started.generation != self._lab.guests.generation:
+        elif self._started is None or not self._lab.guests.is_running(self._started):
             notes.append("its host process has ended")
+        elif changed := self.on_host.redefined():
+            notes.append(f"{changed} stands behind other imports now")
         if not notes:
             return []
-        refuse_ungranted(self.build.component, self.grants)
         self.start()
+        refuse_ungranted(self.build.component, self.grants, self.on_host.behind)
         return [f"{self.name} was started anew with the same grants: {notes[0]}."]
 
     @property
@@ -92,7 +126,7 @@ class Instance:
     @property
     def standings(self) -> list[Standing]:
         """What stands behind each import."""
-        return standings(self.build.component, self.grants)
+        return standings(self.build.component, self.grants, self.on_host.behind)
 
     def wasmtime_line(self, call: str = "") -> tuple[str, list[str]]:
         """Return the equivalent `wasmtime run` line and in what it differs."""
@@ -128,7 +162,13 @@ class Instance:
         Raises `ValueDoesNotFit` before anything runs, or a `GuestError`.
         """
         function = self.find(function) if isinstance(function, str) else function
-        return self.call_normal(function, _normal_args(function, args), on_output=on_output)
+        if not any(has_handle(p.type) for p in function.params):
+            return self.call_normal(function, _normal_args(function, args), on_output=on_output)
+        self._notes += self.refresh()
+        with Lending(self._handles) as lending:
+            with owned_by(lending):
+                normal = _normal_args(function, args)
+            return self.call_normal(function, normal, on_output=on_output)
 
     def call_text(self, text: str, *, on_output: OnOutput | None = None) -> Answer:
         """Call with WAVE text, as `%fire` does: `handle({...}, 1)`, `handle {...}` or only the argument."""
@@ -140,13 +180,15 @@ class Instance:
         if args is None:
             return parse_call(call or "", self.functions)
         function = self.find(call) if call else self._lab.function(self, None)
+        if any(has_handle(p.type) for p in function.params):
+            raise UsageError(f"{function.name} takes a handle, which many events cannot share. Fire it once.")
         return function, _normal_args(function, args)
 
     def call_normal(
         self, function: Function, args: list[Any], *, on_output: OnOutput | None = None
     ) -> Answer:
         """Call with values in normal form."""
-        notes = self.refresh()
+        notes = [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
         said: list[str] = []
         sink = on_output or self._lab.on_output
 
@@ -158,12 +200,13 @@ class Instance:
         assert self._started is not None
         try:
             called = self._lab.guests.call(
-                self._started, function.full_name, args, timeout_s=self.budgets.timeout_s, on_output=hear
-            )
-        except GuestError as error:
+                self._started, function.full_name, args, timeout_s=self.budgets.timeout_s, on_output=hear,
+                on_host=self.on_host,
+            )  # fmt: skip
+        except (GuestError, CapabilityDenied) as error:
             self._note_failure(error)
             error.output = "".join(said)
-            raise
+            raise error from self.on_host.raised
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
             raise
@@ -177,7 +220,46 @@ class Instance:
             output="".join(said),
             notes=tuple(notes),
             fuel_used=called.fuel_used,
+            made=self._made(called.result, function.result),
         )
+
+    def _made(self, normal: Any, wit_type: Type | None) -> Any:
+        """Return the objects of a result with handles; other results are made when they are looked at."""
+        if wit_type is None or not has_handle(wit_type):
+            return None
+        with owned_by(Lending(self._handles)):
+            return from_normal(normal, wit_type)
+
+    def _taken_notes(self) -> list[str]:
+        notes, self._notes = self._notes, []
+        return notes
+
+    def _drop_forgotten(self) -> list[str]:
+        """Drop the resources that nothing refers to any more, and say which."""
+        notes = []
+        while self._handles.forgotten:
+            number, resource = self._handles.forgotten.pop()
+            self.release(self._handles, number, resource)
+            notes.append(f"{resource}({number}) was dropped: nothing referred to it any more.")
+        return notes
+
+    def release(self, handles: GuestHandles, number: int, resource: str) -> None:
+        """Drop a resource in the guest; one whose instance or process has ended is gone already."""
+        here = self._started is not None and self._started.generation == self._lab.guests.generation
+        if handles is not self._handles or handles.ended or not here:
+            return
+        assert self._started is not None
+        sink = self._lab.on_output
+        try:
+            self._lab.guests.release(self._started, number, resource, on_output=sink, on_host=self.on_host)
+        except GuestCrashed as error:
+            self._note_failure(error)
+        except GuestError as error:
+            self._note_failure(error)
+            raise error from self.on_host.raised
+        except KeyboardInterrupt as error:
+            self._note_interrupt(error)
+            raise
 
     def run(
         self,
@@ -195,7 +277,7 @@ class Instance:
         """
         if n < 1:
             raise UsageError(f"-n {n} is out of range; fire at least 1 event.")
-        notes = self.refresh()
+        notes = [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
         fired = tuple(make_events(function, seed=seed, n=n) if events is None else events)
         said: list[str] = []
         assert self._started is not None
@@ -208,6 +290,7 @@ class Instance:
                 timeout_s=self.budgets.timeout_s,
                 on_output=lambda _, text: said.append(text),
                 on_progress=on_progress,
+                on_host=self.on_host,
             )
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
@@ -235,12 +318,15 @@ class Instance:
 
     def _note_interrupt(self, error: KeyboardInterrupt) -> None:
         self._finished = "was interrupted"
+        self._end("belongs to an instance that was interrupted")
         render_short(error, f"{self.name} was stopped. {_AS_BEFORE}")
 
     def _note_failure(self, error: LabError) -> None:
         kind = type(error).__name__
         words = {"GuestTrap": "trapped", "GuestExit": "exited", "BudgetExceeded": "went over a budget"}
+        words["CapabilityDenied"] = "was refused an import"
         self._finished = words.get(kind, "crashed")
+        self._end(f"belongs to an instance that {self._finished}")
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
@@ -248,6 +334,9 @@ class Instance:
         try:
             return self[name]
         except UsageError as error:
+            maker = resource_makers(self, name)
+            if maker is not None:
+                return maker
             several = [f.full_name for f in self.functions if name in (f.name, _python_name(f.name))]
             how = f' In Python: {self.name}["{several[0]}"](...).' if several else ""
             raise NoSuchFunction(f"{error}{how}") from None
@@ -257,7 +346,8 @@ class Instance:
         return _Method(self, self.find(name))
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(_python_name(f.name) for f in self.functions)]
+        named = (s.owner or _python_name(s.function.name) for s in slots_of(self.functions).values())
+        return [*super().__dir__(), *dict.fromkeys(named)]
 
     def __repr__(self) -> str:
         state = self._finished or ("ready" if self._started else "not started")

@@ -10,20 +10,21 @@ from types import TracebackType
 from typing import Any
 
 from labkernel import _toolchains as toolchains
-from labkernel._cache import Cache, mac_key
+from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
-from labkernel._errors import LabError, UsageError, did_you_mean
-from labkernel._events import sample
+from labkernel._errors import LabError, UnknownCapability, UsageError, did_you_mean
 from labkernel._fire import Answer, Run
-from labkernel._host import EngineSettings, Supervisor
+from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
-from labkernel._lab.code import MachineCode
+from labkernel._lab.code import MachineCode, settings_for
+from labkernel._lab.firing import Firing
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
+from labkernel._sandbox import HostImplementation, import_of
 from labkernel._timing import Timings
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Function, Package, World
@@ -55,10 +56,14 @@ class Lab:
         self.worlds = Worlds()
         self.builds: dict[str, Build] = {}
         self.instances: dict[str, Instance] = {}
+        self.hosts: dict[str, HostImplementation] = {}
         self.last_run: Run | None = None
         key = mac_key()
-        self.guests = Supervisor(name="guests", mac_key=key)
-        self.tools = Supervisor(name="tools", mac_key=key)
+        with contextlib.suppress(OSError):
+            self.cache.root.mkdir(parents=True, exist_ok=True)
+        root, shared = str(self.cache.root), str(default_root())
+        self.guests = Guests(name="guests", mac_key=key, wall=Wall(readable=(root,)))
+        self.tools = Supervisor(name="tools", mac_key=key, wall=Wall(writable=(root, shared)))
         self.toolbox = Toolbox(self.tools, self.cache)
         self.code = MachineCode(self.cache, tools=self.tools, guests=self.guests)
         self.builder = Builder(
@@ -68,6 +73,7 @@ class Lab:
             self.cache, code=self.code, toolbox=self.builder.ready_toolbox, tools=self.tools
         )
         self._measuring = Measuring(self)
+        self._firing = Firing(self)
         self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
 
     def progress(self, text: str) -> None:
@@ -127,7 +133,7 @@ class Lab:
             options=toolchains.Options(**options),
             package=package,
             world=chosen,
-            settings=self._settings(compiler, None),
+            compiler=_known_compiler(compiler),
             force=force,
         )
         build = self.builder.build(request)
@@ -145,7 +151,7 @@ class Lab:
         """Take a component that was built elsewhere (`.wasm`, or its text as `.wat`) and keep it under a name."""
         path = Path(path).expanduser()
         name = name or path.stem
-        build = self.builder.load(path, name, settings=self._settings(None, None))
+        build = self.builder.load(path, name, settings=EngineSettings())
         self.builds[name] = build
         return build
 
@@ -184,6 +190,35 @@ class Lab:
             f"Build one with %%wasm LANGUAGE {wanted}, or give a path such as ./{wanted}.wasm."
         )
 
+    def host(
+        self, name: str, implementation: Any, *, world: str | None = None, interface: str | None = None,
+        source: str = "",
+    ) -> HostImplementation:  # fmt: skip
+        """Take Python functions as the implementation of an import of a world, granted by `host=[name]`.
+
+        `implementation` is a module, a class, a dict or any object with a function for each of the WIT's: hyphens
+        become underscores, a resource is a class named in CamelCase. `source` is its text, for the lines in errors.
+        Without `interface` it is the functions that the world itself imports, or its only interface.
+        Raises `CompileError` where functions are missing, superfluous or take other parameters, and `UsageError`.
+        """
+        _, chosen = self.worlds.find(world)
+        made = HostImplementation(
+            name, implementation, world=chosen, interface=import_of(chosen, interface), source=source
+        )
+        self.hosts[name] = made
+        return made
+
+    def implementation(self, name: str) -> HostImplementation:
+        """Return the implementation of that name. Raises `UnknownCapability`."""
+        try:
+            return self.hosts[name]
+        except KeyError:
+            known = ", ".join(self.hosts) or "none yet"
+            raise UnknownCapability(
+                f"--host {name!r} is not known; known: {known}.{did_you_mean(name, self.hosts)} "
+                f"Write it in a cell that begins %%host {name}."
+            ) from None
+
     def instantiate(
         self, component: str | Build, *, name: str | None = None, pin: bool = False, compiler: str | None = None,
         **given: Any,
@@ -196,10 +231,10 @@ class Lab:
         build = self.component(component)
         budgets = make_budgets({k: v for k, v in given.items() if k in _BUDGETS})
         grants = make_grants({k: v for k, v in given.items() if k not in _BUDGETS})
-        settings = self._settings(compiler, budgets.fuel)
-        build = self.code.for_settings(build, settings)
+        compiler = _known_compiler(compiler)
+        build = self.code.for_settings(build, settings_for(build, compiler, budgets.fuel))
         name = name or build.name
-        instance = Instance(self, name, build, grants, budgets, pin=pin)
+        instance = Instance(self, name, build, grants, budgets, pin=pin, compiler=compiler)
         old = self.instances.get(name)
         if old is not None:
             old.drop()
@@ -268,31 +303,10 @@ class Lab:
         With neither, one friendly event is generated from `seed`. Raises `UsageError`, `ValueDoesNotFit`, or,
         for a single event, a `GuestError`; many events return a `Run` that holds the error.
         """
-        instance = self.target(target, **given)
-        if n is not None:
-            run = self._fire_many(
-                instance, call or function, n=n, seed=seed, args=args, on_progress=on_progress
-            )
-            self.last_run = run
-            return run
-        is_name = call is not None and call.strip() in _names(instance)
-        if call and args is None and not is_name:
-            return instance.call_text(call)
-        chosen = self.function(instance, call or function)
-        if args is not None:
-            return instance.call(chosen, args)
-        return instance.call_normal(chosen, sample(chosen, seed=seed))
-
-    def _fire_many(
-        self, instance: Instance, call: str | None, *, n: int, seed: int, args: Sequence[Any] | None,
-        on_progress: Callable[[int, int], None] | None,
-    ) -> Run:  # fmt: skip
-        if args is not None or (call and call.strip() not in _names(instance)):
-            answer_function, normal = instance.parsed(call, args)
-            events: list[list[Any]] | None = [normal] * n
-            return instance.run(answer_function, n=n, events=events, on_progress=on_progress)
-        function = self.function(instance, call.strip() if call else None)
-        return instance.run(function, n=n, seed=seed, on_progress=on_progress)
+        return self._firing.fire(
+            self.target(target, **given), call, function=function, args=args, n=n, seed=seed,
+            on_progress=on_progress,
+        )  # fmt: skip
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
         """Measure start-up or calls of several targets beside baselines; see `Measuring.timings`."""
@@ -316,13 +330,6 @@ class Lab:
         toolchain = toolchains.get(language)
         return toolchain.bindings(package, world, self.builder.context())
 
-    def _settings(self, compiler: str | None, fuel: int | None) -> EngineSettings:
-        if compiler is not None and compiler not in COMPILERS:
-            raise UsageError(
-                f"Compiler {compiler!r} is not known; known: {', '.join(COMPILERS)}.{did_you_mean(compiler, COMPILERS)}"
-            )
-        return EngineSettings(compiler or "cranelift", fuel is not None)
-
     def close(self) -> None:
         """End both host processes. Twice is fine."""
         self._ending()
@@ -336,15 +343,19 @@ class Lab:
         self.close()
 
 
+def _known_compiler(compiler: str | None) -> str | None:
+    if compiler is not None and compiler not in COMPILERS:
+        raise UsageError(
+            f"Compiler {compiler!r} is not known; known: {', '.join(COMPILERS)}.{did_you_mean(compiler, COMPILERS)}"
+        )
+    return compiler
+
+
 def _end(supervisors: tuple[Supervisor, ...]) -> None:
     toolchains.close_kept()
     for supervisor in supervisors:
         with contextlib.suppress(LabError, OSError):
             supervisor.close()
-
-
-def _names(instance: Instance) -> set[str]:
-    return {name for f in instance.functions for name in (f.name, f.full_name)}
 
 
 def _is_path(text: str) -> bool:

@@ -19,7 +19,6 @@ from labkernel._fire import call_of
 from labkernel._host import EngineSettings
 from labkernel._lab.instance import Instance
 from labkernel._lab.records import Build
-from labkernel._sandbox import start_of
 from labkernel._timing import (
     Baseline,
     LatencyTiming,
@@ -129,11 +128,12 @@ class Measuring:
             instance = subject.instance
             done = self._lab.guests.startups(
                 instance.build.code,
-                start_of(instance.grants, instance.budgets, instance.build.supplies),
+                instance.how_to_start(),
                 subject.function.full_name,
                 subject.args,
                 n=size,
                 settings=instance.build.settings,
+                on_host=instance.on_host,
             )
             self._check(subject, done.result)
             for phase, ns in done.phases.items():
@@ -153,7 +153,7 @@ class Measuring:
                     language=build.language,
                 )
             )
-        return found, self._disagreements(subjects)
+        return found, [*self._disagreements(subjects), *_unlike(subjects)]
 
     def _latency(self, subjects: list[_Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
         calls = samples or DEFAULT_CALLS
@@ -179,7 +179,7 @@ class Measuring:
                     name, Samples(ns, WARMUP), "host call", subject.function.full_name, harness, label
                 )
             )
-        return found, self._disagreements(subjects)
+        return found, [*self._disagreements(subjects), *_unlike(subjects)]
 
     def _size(self, subjects: list[_Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
         found: list[TargetTiming] = []
@@ -189,9 +189,9 @@ class Measuring:
                 parts = _parts(self._lab.toolbox.anatomy(build.read()))
             except LabError:
                 parts = {"component": build.size}
-            label = ", ".join(x for x in (build.language, build.form) if x)
+            label = ", ".join(x for x in (build.language, build.form, build.settings.compiler) if x)
             found.append(SizeTiming(subject.instance.name, parts, build.code.stat().st_size, label))
-        return found, []
+        return found, _unlike(subjects)
 
     def _noop(self) -> _Subject:
         lab = self._lab
@@ -256,6 +256,20 @@ def _parts(anatomy: Anatomy) -> dict[str, int]:
         name = module.name or f"core module {number}"
         parts[f"{name} ({number})" if name in parts else name] = module.size
     return {**parts, "component's types and glue": anatomy.size - sum(parts.values())}
+
+
+def _unlike(subjects: Sequence[_Subject]) -> list[str]:
+    """Return the warning that figures of machine code by different compilers stand side by side."""
+    by: dict[str, list[str]] = {}
+    for subject in subjects:
+        by.setdefault(subject.instance.build.settings.compiler, []).append(subject.instance.name)
+    if len(by) < 2:
+        return []
+    said = "; ".join(f"{compiler}: {', '.join(names)}" for compiler, names in by.items())
+    return [
+        f"Machine code is by different compilers ({said}), of which Cranelift's runs fastest and takes longest "
+        "to make. Build with --release, or give one --compiler to all, to compare languages."
+    ]
 
 
 def _turns(subjects: int, samples: int, rounds: int) -> list[tuple[int, int]]:

@@ -105,6 +105,7 @@ class Build:
             "exports": [f.text for f in self.functions],
             "cached": self.cached,
             "tools": self.tools,
+            "compiler": self.settings.compiler,
             "diagnostics": [d.to_json() for d in self.diagnostics],
         }
 

@@ -7,6 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from labkernel._lab import Lab
 from labkernel._magics.complete import complete_for
 from labkernel._magics.fire import FireMagics
+from labkernel._magics.host import HostMagics
 from labkernel._magics.show import Screen
 from labkernel._magics.timings import TimingMagics
 from labkernel._magics.wasm import WasmMagics
@@ -24,7 +25,7 @@ def load(shell: InteractiveShell) -> Lab:
         return known[0]
     screen = Screen(shell)
     lab = Lab(progress=screen.progress, on_output=screen.output)
-    for magics in (WitMagics, WasmMagics, FireMagics, TimingMagics):
+    for magics in (WitMagics, WasmMagics, FireMagics, HostMagics, TimingMagics):
         shell.register_magics(magics(shell, lab, screen))
     screen.register()
     complete_for(shell, lab)
@@ -41,7 +42,7 @@ def unload(shell: InteractiveShell) -> None:
         lab.close()
         for kind, names in {
             "line": ("wit", "wasm", "instantiate", "fire", "timings"),
-            "cell": ("wit", "wasm", "fire"),
+            "cell": ("wit", "wasm", "fire", "host"),
         }.items():
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)

@@ -23,12 +23,15 @@ from labkernel._values import suggest
 __all__ = ["candidates", "complete_for", "wave_candidates"]
 
 _BEFORE_ALL_OTHERS: Final = 1000
-_LINE: Final = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%%?(wit|wasm|instantiate|fire|timings)\b(.*)$", re.DOTALL)
+_LINE: Final = re.compile(
+    r"^\s*(?:[\w.]+\s*=\s*)?%%?(wit|wasm|host|instantiate|fire|timings)\b(.*)$", re.DOTALL
+)
 _PARSERS: Final[dict[tuple[str, bool], MagicParser]] = {
     ("wit", True): parsers.WIT,
     ("wit", False): parsers.WIT_LINE,
     ("wasm", True): parsers.WASM,
     ("wasm", False): parsers.WASM_LINE,
+    ("host", True): parsers.HOST,
     ("instantiate", False): parsers.INSTANTIATE,
     ("fire", False): parsers.FIRE,
     ("fire", True): parsers.FIRE,
@@ -71,6 +74,10 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
     last = before[-1] if before else ""
     if last == "--world":
         return [w for name, _, world in lab.worlds.all() for w in (name, world.name, world.full_name)]
+    if last == "--host":
+        return [*lab.hosts]
+    if last == "--interface":
+        return _imported(lab)
     if last == "--compiler":
         return ["cranelift", "winch", "pulley"]
     if last == "--baseline":
@@ -87,9 +94,17 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
             if plain[:1] == ["show"]
             else ([] if is_cell or plain else ["list", "show", "deps"])
         )
+    if magic == "host":
+        return []
     if magic == "fire" and plain:
         return _names(_functions(plain[0], lab)) if len(plain) == 1 else []
     return [*lab.builds] if magic == "instantiate" else list(dict.fromkeys([*lab.instances, *lab.builds]))
+
+
+def _imported(lab: Lab) -> list[str]:
+    """Return the interfaces that known worlds import, in short and in full."""
+    names = [name for _, _, world in lab.worlds.all() for name in world.imported() if "/" in name]
+    return [n for name in names for n in (name.partition("@")[0].rpartition("/")[2], name)]
 
 
 def _wasm_values(is_cell: bool, plain: list[str], lab: Lab) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from labkernel._magics.line import MagicParser
 
-__all__ = ["FIRE", "INSTANTIATE", "TIMINGS", "WASM", "WASM_LINE", "WIT", "WIT_LINE"]
+__all__ = ["FIRE", "HOST", "INSTANTIATE", "TIMINGS", "WASM", "WASM_LINE", "WIT", "WIT_LINE"]
 
 
 def _grants(parser: MagicParser) -> None:
@@ -20,16 +20,31 @@ def _grants(parser: MagicParser) -> None:
         "--dir", metavar="HOST::GUEST[:rw]", dest="dirs", help="a directory, read-only unless :rw; may be repeated",
         **many,
     )  # fmt: skip
-    parser.add_argument("--clock", metavar="real", help="grant the machine's clocks by name (for --strict)")
     parser.add_argument(
-        "--random", metavar="real", help="grant the machine's randomness by name (for --strict)"
-    )
-    parser.add_argument("--net", metavar="HOST:PORT", help="an allowed host (not in this version)", **many)
-    parser.add_argument(
-        "--http", metavar="[METHOD:]HOST[:PORT]", help="an allowed request (not in this version)", **many
+        "--clock",
+        metavar="real|fixed:T|step:D|deny",
+        help="the machine's clocks by name, one moment (RFC 3339), D later at each reading, or none",
     )
     parser.add_argument(
-        "--host", metavar="NAME", help="a %%%%host implementation (not in this version)", **many
+        "--random",
+        metavar="real|seed:N|deny",
+        help="the machine's randomness by name, the same bytes each time, or none",
+    )
+    parser.add_argument(
+        "--net",
+        metavar="HOST:PORT",
+        help="a host and port that sockets may reach: tcp:HOST:PORT or udp:HOST:PORT for one protocol, * for any "
+        "port, listen:ADDRESS:PORT to listen; may be repeated",
+        **many,
+    )
+    parser.add_argument(
+        "--http",
+        metavar="[METHOD:]HOST[:PORT]",
+        help="a host that requests may be sent to; may be repeated",
+        **many,
+    )
+    parser.add_argument(
+        "--host", metavar="NAME", help="what a %%%%host cell implements; may be repeated", **many
     )
     parser.add_argument(
         "--strict", action="store_true", help="refuse every import that was not granted by name"
@@ -41,7 +56,9 @@ def _grants(parser: MagicParser) -> None:
     parser.add_argument("--output", metavar="SIZE", help="output per call, such as 64KiB (default 1MiB)")
     parser.add_argument("--fuel", metavar="N", help="instructions' fuel per call (default: not counted)")
     parser.add_argument(
-        "--compiler", metavar="cranelift|winch|pulley", help="how machine code is made (default cranelift)"
+        "--compiler",
+        metavar="cranelift|winch|pulley",
+        help="how machine code is made (default: the build's own)",
     )
 
 
@@ -89,7 +106,9 @@ def _wasm() -> MagicParser:
     )
     parser.add_argument("--timeout", metavar="T", help="how long the compiler may take (default 2m)")
     parser.add_argument(
-        "--compiler", metavar="cranelift|winch|pulley", help="how machine code is made (default cranelift)"
+        "--compiler",
+        metavar="cranelift|winch|pulley",
+        help="how machine code is made (default cranelift; winch for large development builds)",
     )
     parser.add_argument("--force", action="store_true", help="build again though the cache has it")
     parser.add_argument("--offline", action="store_true", help="fetch nothing")
@@ -105,6 +124,21 @@ def _wasm_line() -> MagicParser:
     parser.add_argument("--as", metavar="NAME", dest="as_", help="with load: the name to keep it under")
     parser.add_argument("--world", metavar="W", help="with new: the world the starter cell is for")
     parser.add_argument("--all", action="store_true", help="with clean: the prepared toolchains too")
+    return parser
+
+
+def _host() -> MagicParser:
+    parser = MagicParser("%%host")
+    parser.add_argument(
+        "--world",
+        metavar="W",
+        help="the world that imports it: its name or full id; the only one if left out",
+    )
+    parser.add_argument(
+        "--interface",
+        metavar="I",
+        help="the imported interface, in short or in full; the only one if left out",
+    )
     return parser
 
 
@@ -165,6 +199,7 @@ WIT: Final = _wit()
 WIT_LINE: Final = _wit_line()
 WASM: Final = _wasm()
 WASM_LINE: Final = _wasm_line()
+HOST: Final = _host()
 INSTANTIATE: Final = _instantiate()
 FIRE: Final = _fire()
 TIMINGS: Final = _timings()

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from labkernel._values.call import bind, call_text, parse_args, parse_call, split_args
 from labkernel._values.functions import find_function
-from labkernel._values.objects import Flags, Record, Some, Variant, err, ok
+from labkernel._values.handles import Handle, HandleOwner, owned_by
+from labkernel._values.labels import snake
+from labkernel._values.objects import Flags, Record, Some, Variant, WitErr, err, ok
 from labkernel._values.python_in import to_normal
 from labkernel._values.python_out import from_normal
 from labkernel._values.suggest import suggest
@@ -16,18 +18,23 @@ from labkernel._values.wave_out import wave
 
 __all__ = [
     "Flags",
+    "Handle",
+    "HandleOwner",
     "Record",
     "Some",
     "Variant",
+    "WitErr",
     "bind",
     "call_text",
     "err",
     "find_function",
     "from_normal",
     "ok",
+    "owned_by",
     "parse_args",
     "parse_call",
     "parse_wave",
+    "snake",
     "split_args",
     "suggest",
     "to_normal",

@@ -21,7 +21,10 @@ from labkernel._wit import EnumType, Function, OptionType, ResultType, TupleType
 
 __all__ = ["bind", "call_text", "parse_args", "parse_call", "split_args"]
 
-_HEAD: Final = re.compile(r"(?:\s++|//[^\n]*+)*+([A-Za-z][A-Za-z0-9_:/@#.+-]*)")
+_NAME: Final = r"[A-Za-z][A-Za-z0-9_:/@#.+-]*"
+_HEAD: Final = re.compile(
+    rf"(?:\s++|//[^\n]*+)*+((?:{_NAME}#)?\[(?:constructor|method|static)\]{_NAME}|{_NAME})"
+)
 _ADDRESS: Final = re.compile(r"[:/@#.+]")
 
 

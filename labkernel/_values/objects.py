@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Flags", "Record", "Some", "Variant", "err", "ok"]
+__all__ = ["Flags", "Record", "Some", "Variant", "WitErr", "err", "ok"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,18 @@ def err(payload: Any = None) -> Variant:
     err(Variant('unsupported', 'object-removed'))
     """
     return Variant("err", payload)
+
+
+class WitErr(Exception):
+    """Raised in a host function, it answers the guest with the `err` side of the function's result.
+
+    >>> str(WitErr(Variant("unsupported", "object-removed")))
+    "Variant('unsupported', 'object-removed')"
+    """
+
+    def __init__(self, value: Any = None) -> None:
+        super().__init__(value)
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)

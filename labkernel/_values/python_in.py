@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 from labkernel._values.compiled import Compiled
+from labkernel._values.handles import handle_check
 from labkernel._values.labels import Labels
 from labkernel._values.misfit import Misfit, listed, not_a, unknown
 from labkernel._values.objects import Some, Variant
@@ -75,7 +76,9 @@ def _make(wit_type: Type) -> Check:
             return _enum(wit_type)
         case FlagsType():
             return _flags(wit_type)
-        case HandleType() | OpaqueType():
+        case HandleType():
+            return handle_check(wit_type)
+        case OpaqueType():
             return _uncarried(wit_type)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from labkernel._values.compiled import Compiled
+from labkernel._values.handles import handle_maker
 from labkernel._values.objects import Flags, Record, Some, Variant
 from labkernel._wit import (
     FlagsType,
+    HandleType,
     ListType,
     OptionType,
     Primitive,
@@ -54,6 +56,8 @@ def _make(wit_type: Type) -> Callable[[Any], Any] | None:
             return _variant({c.name: _payload(c.type) for c in cases})
         case FlagsType():
             return Flags
+        case HandleType():
+            return handle_maker(wit_type)
         case _:
             return None
 

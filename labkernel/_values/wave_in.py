@@ -71,16 +71,18 @@ def _make(wit_type: Type) -> Read:
             return _enum(wit_type)
         case FlagsType():
             return _flags(wit_type)
-        case HandleType() | OpaqueType():
-            return _uncarried(wit_type)
+        case HandleType():
+            return _uncarried(wit_type, "a handle has no text: give the object with --args, or in Python")
+        case OpaqueType():
+            return _uncarried(wit_type, "values of this type cannot be written")
 
 
 _read_of: Final[Compiled[Read]] = Compiled(_make)
 
 
-def _uncarried(wit_type: Type) -> Read:
+def _uncarried(wit_type: Type, why: str) -> Read:
     def read(node: Node) -> Any:
-        raise misfit_at(node, wit_type, "values of this type cannot be written")
+        raise misfit_at(node, wit_type, why)
 
     return read
 

@@ -21,6 +21,8 @@ from labkernel._wit.types import (
     VariantType,
     body_text,
     from_data,
+    has_handle,
+    parts,
     to_data,
     type_text,
 )
@@ -52,7 +54,9 @@ __all__ = [
     "body_text",
     "declared",
     "from_data",
+    "has_handle",
     "nested",
+    "parts",
     "referenced",
     "to_data",
     "type_text",

@@ -7,7 +7,7 @@ a string for a primitive, otherwise a list that starts with the constructor's WI
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -28,6 +28,8 @@ __all__ = [
     "Type",
     "VariantType",
     "from_data",
+    "has_handle",
+    "parts",
     "to_data",
     "type_text",
 ]
@@ -287,3 +289,32 @@ _MAKERS: Final[dict[str, Callable[..., Type]]] = {
     "borrow": lambda kind, resource, owner="": HandleType(resource, kind, owner),
     "opaque": lambda _, text: OpaqueType(text),
 }
+
+
+def parts(wit_type: Type) -> Iterator[Type]:
+    """Yield the type and every type in it."""
+    yield wit_type
+    inner: list[Type | None] = []
+    match wit_type:
+        case ListType(part) | OptionType(part):
+            inner = [part]
+        case ResultType(ok, err):
+            inner = [ok, err]
+        case TupleType(elements):
+            inner = list(elements)
+        case RecordType(fields):
+            inner = [f.type for f in fields]
+        case VariantType(cases):
+            inner = [k.type for k in cases]
+    for found in inner:
+        if found is not None:
+            yield from parts(found)
+
+
+def has_handle(wit_type: Type | None) -> bool:
+    """Whether a value of the type holds handles to resources.
+
+    >>> has_handle(ListType(HandleType("counter"))), has_handle(Primitive("u8")), has_handle(None)
+    (True, False, False)
+    """
+    return wit_type is not None and any(isinstance(part, HandleType) for part in parts(wit_type))
