@@ -1,10 +1,23 @@
-"""Guests that ask for things, and say what they got: one through Rust's standard library, one that sends requests."""
+"""Guests that ask for things and say what they got, and servers on the loopback for them to ask."""
 
 from __future__ import annotations
 
-from typing import Final
+import contextlib
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, Final
 
-__all__ = ["ASKER", "ASKER_WIT", "SENDER", "SENDER_WIT"]
+import pytest
+
+from labkernel._cache import Cache
+from labkernel._lab import Lab
+from labkernel._toolbox import find_toolbox
+
+__all__ = ["http_server", "prepared_lab", "tcp_server", "udp_server"]
 
 ASKER_WIT: Final = """package lab:asks@1.0.0;
 
@@ -141,3 +154,136 @@ fn request(method: String, scheme: String, authority: Option<String>, path: Stri
     Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }
 """
+
+C_WIT: Final = """package lab:knocks@1.0.0;
+
+world knocker {
+  import wasi:sockets/instance-network@0.2.6;
+  import wasi:sockets/tcp-create-socket@0.2.6;
+  import wasi:sockets/tcp@0.2.6;
+  export knock: func(port: u16) -> s32;
+  export listen: func() -> s32;
+}
+"""
+
+C: Final = r"""
+static int32_t with(uint16_t port, bool is_server) {
+  wasi_sockets_network_error_code_t code;
+  wasi_sockets_tcp_own_tcp_socket_t socket;
+  if (!wasi_sockets_tcp_create_socket_create_tcp_socket(0, &socket, &code)) return code;
+  wasi_sockets_tcp_borrow_tcp_socket_t it = wasi_sockets_tcp_borrow_tcp_socket(socket);
+  wasi_sockets_network_own_network_t network = wasi_sockets_instance_network_instance_network();
+  wasi_sockets_network_ip_socket_address_t at = {.tag = 0};
+  at.val.ipv4.port = port;
+  at.val.ipv4.address.f0 = 127;
+  at.val.ipv4.address.f1 = 0;
+  at.val.ipv4.address.f2 = 0;
+  at.val.ipv4.address.f3 = 1;
+  wasi_sockets_network_borrow_network_t n = wasi_sockets_network_borrow_network(network);
+  bool ok = is_server ? wasi_sockets_tcp_method_tcp_socket_start_bind(it, n, &at, &code)
+                      : wasi_sockets_tcp_method_tcp_socket_start_connect(it, n, &at, &code);
+  return ok ? -1 : (int32_t)code;
+}
+
+int32_t exports_knocker_knock(uint16_t port) { return with(port, false); }
+int32_t exports_knocker_listen(void) { return with(8080, true); }
+"""
+
+
+def prepared_lab() -> Iterator[Lab]:
+    """Yield a lab with the three guests built; skip where their tools are missing."""
+    missing = [] if find_toolbox(Cache()) else ["the toolbox"]
+    missing += [] if shutil.which("rustc") else ["rustc"]
+    if missing and os.environ.get("LABKERNEL_REQUIRE") != "all":
+        pytest.skip(f"missing: {', '.join(missing)}")
+    with Lab() as made:
+        for name, wit in (("asks", ASKER_WIT), ("sends", SENDER_WIT), ("knocks", C_WIT)):
+            made.wit(wit, name=name)
+        made.build("rust", ASKER, name="asker", world="asker")
+        made.build("rust", SENDER, name="sender", world="sender")
+        made.build("c", C, name="knocker", world="knocker")
+        yield made
+
+
+@contextlib.contextmanager
+def tcp_server(address: str = "127.0.0.1") -> Iterator[int]:
+    """Answer `pong` to whoever connects, and yield the port."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    server = socket.create_server((address, 0), family=family)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                with client:
+                    client.recv(64)
+                    client.sendall(b"pong")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def udp_server(address: str = "127.0.0.1") -> Iterator[tuple[int, list[bytes]]]:
+    """Answer `pong` to each datagram, and yield the port and what arrived."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    heard: list[bytes] = []
+    with socket.socket(family, socket.SOCK_DGRAM) as server:
+        server.bind((address, 0))
+
+        def serve() -> None:
+            while (got := server.recvfrom(64))[0] != b"end":
+                heard.append(got[0])
+                server.sendto(b"pong", got[1])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1], heard
+        finally:
+            with socket.socket(family, socket.SOCK_DGRAM) as ending:
+                ending.sendto(b"end", server.getsockname())
+            thread.join()
+
+
+class Pages(BaseHTTPRequestHandler):
+    """Says which method and path were asked for; `/moved` sends elsewhere."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Answer any method."""
+        self.asked.append(f"{self.command} {self.path}")
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", self.path.partition("?")[2])
+        else:
+            self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{self.command} {self.path}".encode())
+
+    do_POST = do_GET  # noqa: N815 - as the base class calls it
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def http_server() -> Iterator[tuple[int, list[str]]]:
+    """Serve pages on the loopback, and yield the port and what was asked for."""
+    asked: ClassVar[list[str]] = []
+    handler = type("Handler", (Pages,), {"asked": asked})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port, asked
+        finally:
+            server.shutdown()
+            thread.join()

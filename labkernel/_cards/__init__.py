@@ -14,6 +14,7 @@ from labkernel._cards.records import card_of, shown_kinds
 from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.timings import timings_card
 from labkernel._cards.tools import ToolLine, doctor_card, error_card, list_card
+from labkernel._cards.trace import trace_card
 
 __all__ = [
     "Badge",
@@ -44,5 +45,6 @@ __all__ = [
     "short_digest",
     "shown_kinds",
     "timings_card",
+    "trace_card",
     "wit_card",
 ]

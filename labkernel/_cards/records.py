@@ -8,13 +8,16 @@ from typing import Any
 from labkernel._cards.build import build_card, wit_card
 from labkernel._cards.instance import Standing, instance_card
 from labkernel._cards.model import Card, Fact, Tabular
+from labkernel._cards.replayed import replayed_card
 from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.tools import ToolLine, deps_card, doctor_card
+from labkernel._cards.trace import trace_card
 from labkernel._events import call_text, sample
 from labkernel._fire import Answer, Run, call_of
-from labkernel._lab import Build, Instance
+from labkernel._lab import Build, Instance, Replayed
 from labkernel._registry import DepsRecord
 from labkernel._sandbox import HostImplementation
+from labkernel._sandbox.tracing import Trace
 from labkernel._setup import Doctor
 from labkernel._timing import Table, format_bytes
 from labkernel._wit import Function, Package, World
@@ -206,6 +209,16 @@ def _(record: Answer) -> Card:
         next_line=f"%fire {record.target.name} {record.function.full_name} -n 1000 --seed 7",
         next_why="a thousand generated events, edges first",
     )
+
+
+@card_of.register
+def _(record: Replayed) -> Card:
+    return replayed_card(record)
+
+
+@card_of.register
+def _(record: Trace) -> Card:
+    return trace_card(record)
 
 
 @card_of.register

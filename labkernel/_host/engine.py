@@ -229,6 +229,7 @@ class Instance:
         self.job: Job | None = None
         self.host_error: tuple[str, BaseException] | None = None
         self.passage: Passage | None = None
+        self.streams = (stdout, stderr)
         self._bound: dict[str, Bound] = {}
         self._result = ctypes.create_string_buffer(VAL)
         self._result_address = addressof(self._result)

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from labkernel._host.policy import Ledger
 from labkernel._host.settings import Called, ColdRun, Fired, Loaded, Start, Started, Startups
 from labkernel._host.supervisor import Supervisor
 
@@ -31,6 +32,7 @@ class Guests(Supervisor):
         self._how = how
         self._homes: dict[_Key, Supervisor] = {}
         self._made = 0
+        self._latest: Supervisor = self
         self._homes_lock = threading.Lock()
 
     def is_running(self, started: Started) -> bool:
@@ -46,7 +48,7 @@ class Guests(Supervisor):
     def _home(self, start: Start) -> Supervisor | None:
         """Return the supervisor for a start, or `None` where this one will do."""
         dirs = [d for d in start.dirs if "\0" not in d[0] and not self.wall.holds(d[0], writable=d[2])]
-        network = start.network and not self.wall.network
+        network = (start.network or start.http) and not self.wall.network
         if not dirs and not network:
             return None
         key = (network, *sorted((str(Path(host).resolve()), *_identity(host), rw) for host, _, rw in dirs))
@@ -76,46 +78,44 @@ class Guests(Supervisor):
 
     def instantiate(self, loaded: Loaded, start: Start, **how: Any) -> Started:
         """Start an instance; see `Supervisor.instantiate`."""
-        home = self._home(start)
-        return home.instantiate(loaded, start, **how) if home else super().instantiate(loaded, start, **how)
+        self._latest = home = self._home(start) or self
+        return Supervisor.instantiate(home, loaded, start, **how)
+
+    def _at(self, started: Started) -> Supervisor:
+        """Return the supervisor to ask about an instance; this one knows what to say where its process is gone."""
+        return self._home_of(started) or self
 
     def call(self, started: Started, function: str, args: list[Any], **how: Any) -> Called:
         """Call a function; see `Supervisor.call`."""
-        home = self._home_of(started) or self
-        if home is self:
-            return super().call(started, function, args, **how)
-        return home.call(started, function, args, **how)
+        return Supervisor.call(self._at(started), started, function, args, **how)
 
     def fire(self, started: Started, function: str, events: list[list[Any]], **how: Any) -> Fired:
         """Call a function once per event; see `Supervisor.fire`."""
-        home = self._home_of(started) or self
-        if home is self:
-            return super().fire(started, function, events, **how)
-        return home.fire(started, function, events, **how)
+        return Supervisor.fire(self._at(started), started, function, events, **how)
+
+    def release(self, started: Started, handle: int, resource: str, **how: Any) -> None:
+        """Drop a resource that the guest made; see `Supervisor.release`."""
+        Supervisor.release(self._at(started), started, handle, resource, **how)
+
+    def ledger(self, started: Started | None) -> Ledger:
+        """Return what the membrane of an instance has seen; see `Supervisor.ledger`."""
+        return Supervisor.ledger(self._latest if started is None else self._at(started), started)
 
     def cold(
         self, loaded: Loaded, start: Start, function: str, events: list[list[Any]], **how: Any
     ) -> ColdRun:
         """Call a function in fresh instances; see `Supervisor.cold`."""
-        home = self._home(start)
-        if home is None:
-            return super().cold(loaded, start, function, events, **how)
-        return home.cold(loaded, start, function, events, **how)
+        return Supervisor.cold(self._home(start) or self, loaded, start, function, events, **how)
 
     def startups(self, code: Path, start: Start, function: str, args: list[Any], **how: Any) -> Startups:
         """Measure whole starts; see `Supervisor.startups`."""
-        home = self._home(start)
-        if home is None:
-            return super().startups(code, start, function, args, **how)
-        return home.startups(code, start, function, args, **how)
+        return Supervisor.startups(self._home(start) or self, code, start, function, args, **how)
 
     def drop(self, started: Started) -> None:
-        """End an instance; see `Supervisor.drop`."""
+        """End an instance; see `Supervisor.drop`. One whose process has made room is gone already."""
         home = self._home_of(started)
-        if home is self:
-            super().drop(started)
-        elif home is not None:
-            home.drop(started)
+        if home is not None:
+            Supervisor.drop(home, started)
 
     def close(self) -> None:
         """End all processes."""

@@ -9,6 +9,7 @@ membrane is refused.
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import threading
 import time
@@ -35,6 +36,8 @@ _CLOCK: Final = struct.Struct("<QQQQQ")
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
 _ENDED: Final = 16
 """Ended instances whose ledgers are kept."""
+_PIECE: Final = 1 << 15
+"""Bytes that a guard lets the instance print at once."""
 
 
 class Guard(Protocol):
@@ -71,8 +74,22 @@ class Recorder:
         return calls
 
 
-GUARDS: Final[dict[str, Callable[[Policy], Guard]]] = {"record": Recorder}
-"""Makers of guards, by the name that policies give."""
+def _court(policy: Policy) -> Guard:
+    from labkernel._host.judges import Court
+
+    return Court(policy)
+
+
+def _replay(policy: Policy) -> Guard:
+    from labkernel._host.judges import Replay
+
+    return Replay(policy)
+
+
+GUARDS: Final[dict[str, Callable[[Policy], Guard]]] = {
+    "record": Recorder, "court": _court, "replay": _replay,
+}  # fmt: skip
+"""Makers of guards, by the name that policies give; a process that needs none imports none."""
 
 
 class Passage:
@@ -233,10 +250,21 @@ def _passage(instance: Instance) -> Passage:
     return instance.passage
 
 
+def _ask(instance: Instance, arguments: list[Any]) -> int:
+    passage = _passage(instance)
+    took = passage.ask(*arguments)
+    written = getattr(passage.guard, "written", None)
+    while written:
+        stream, data = written.pop(0)
+        for begin in range(0, len(data), _PIECE):
+            os.write(instance.streams[stream], data[begin : begin + _PIECE])
+    return took
+
+
 _FUNCTIONS: Final[dict[str, HostFunction]] = {
     "now": lambda *_: time.monotonic_ns(),
     "policy": _policy,
-    "ask": lambda instance, arguments: _passage(instance).ask(*arguments),
+    "ask": _ask,
     "tell": lambda instance, arguments: _passage(instance).tell(*arguments),
     "drain": lambda instance, _: _passage(instance).collect(),
 }

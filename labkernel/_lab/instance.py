@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._capability import Budgets, Grants, Standing
@@ -21,11 +21,13 @@ from labkernel._events import events as make_events
 from labkernel._fire import Answer, Run, Target, call_of
 from labkernel._host import Start, Started
 from labkernel._lab.code import settings_for
+from labkernel._lab.methods import Method, normal_args, python_name
 from labkernel._lab.records import NoSuchFunction
 from labkernel._lab.resources import GuestHandles, Lending, resource_makers
+from labkernel._lab.tracing import UNWATCHED, Tracing, Watched
 from labkernel._sandbox import HostCalls, refuse_ungranted, slots_of, standings, start_of, wasmtime_line
-from labkernel._timing import format_count
-from labkernel._values import find_function, from_normal, owned_by, parse_call, to_normal
+from labkernel._sandbox.tracing import Event, Played, Trace
+from labkernel._values import find_function, from_normal, owned_by, parse_call
 from labkernel._wit import Function, Type, has_handle
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ class Instance:
 
     def __init__(
         self, lab: Lab, name: str, build: Build, grants: Grants, budgets: Budgets, *, pin: bool,
-        compiler: str | None = None,
+        tracing: Tracing = UNWATCHED, compiler: str | None = None,
     ) -> None:  # fmt: skip
         self.name, self.build, self.grants, self.budgets, self.pin = name, build, grants, budgets, pin
+        self.tracing = tracing
         self._compiler = compiler
         self._lab = lab
         self._started: Started | None = None
@@ -63,24 +66,40 @@ class Instance:
 
     def _renew(self) -> None:
         """Match the imports with the implementations that were granted, for the next life of the instance."""
-        self.on_host = HostCalls(self.build.component, self.grants.host, self._lab.implementation)
+        self.on_host = HostCalls(self.build.component, self.grants.host, self._lab.hosts.named)
         self._handles = GuestHandles(self, self.on_host)
 
     def start(self, *, on_output: OnOutput | None = None) -> None:
         """Start afresh: a new store, a new memory, the same grants."""
         self.drop()
         self._renew()
-        loaded = self._lab.code.loaded(self.build)
-        sink = on_output or self._lab.on_output
-        self._started = self._lab.guests.instantiate(
-            loaded, self.how_to_start(), on_output=sink, on_host=self.on_host
+        self._watched = watched = Watched(
+            self._lab, self.build, self.grants, self.tracing, compiler=self._compiler
         )
+        loaded = self._lab.code.loaded(watched.build)
+        sink = on_output or self._lab.on_output
+        try:
+            self._started = self._lab.guests.instantiate(
+                loaded, self.how_to_start(), on_output=sink, on_host=self.on_host
+            )
+        finally:
+            watched.hear(self._started)
         self._finished = ""
         self.phases = {
             "deserialize": loaded.deserialize_ns,
             "link": self._started.link_ns,
             "instantiate": self._started.instantiate_ns,
         }
+
+    @property
+    def trace(self) -> Trace:
+        """Every host call since this instance was started. Raises `UsageError` where none is kept."""
+        return self._watched.trace(self)
+
+    @property
+    def watched(self) -> Watched:
+        """What this start of the instance is watched by."""
+        return self._watched
 
     def drop(self) -> None:
         """Let go of the store; the next call starts a new one."""
@@ -96,7 +115,8 @@ class Instance:
 
     def how_to_start(self) -> Start:
         """Return how the host process starts it; `on_host` then answers its calls into the notebook."""
-        return start_of(self.grants, self.budgets, self.build.supplies, notebook=self.on_host.behind)
+        start = start_of(self.grants, self.budgets, self.build.supplies, notebook=self.on_host.behind)
+        return self._watched.start(start)
 
     def refresh(self) -> list[str]:
         """Start anew where that is due and return the lines that say why."""
@@ -163,11 +183,11 @@ class Instance:
         """
         function = self.find(function) if isinstance(function, str) else function
         if not any(has_handle(p.type) for p in function.params):
-            return self.call_normal(function, _normal_args(function, args), on_output=on_output)
+            return self.call_normal(function, normal_args(function, args), on_output=on_output)
         self._notes += self.refresh()
         with Lending(self._handles) as lending:
             with owned_by(lending):
-                normal = _normal_args(function, args)
+                normal = normal_args(function, args)
             return self.call_normal(function, normal, on_output=on_output)
 
     def call_text(self, text: str, *, on_output: OnOutput | None = None) -> Answer:
@@ -182,7 +202,7 @@ class Instance:
         function = self.find(call) if call else self._lab.function(self, None)
         if any(has_handle(p.type) for p in function.params):
             raise UsageError(f"{function.name} takes a handle, which many events cannot share. Fire it once.")
-        return function, _normal_args(function, args)
+        return function, normal_args(function, args)
 
     def call_normal(
         self, function: Function, args: list[Any], *, on_output: OnOutput | None = None
@@ -198,6 +218,8 @@ class Instance:
                 sink(stream, text)
 
         assert self._started is not None
+        event = Event(self._watched.next_event(), call_of(function, args), 0)
+        begun = time.perf_counter_ns()
         try:
             called = self._lab.guests.call(
                 self._started, function.full_name, args, timeout_s=self.budgets.timeout_s, on_output=hear,
@@ -206,10 +228,16 @@ class Instance:
         except (GuestError, CapabilityDenied) as error:
             self._note_failure(error)
             error.output = "".join(said)
+            spent = time.perf_counter_ns() - begun
+            told = f"{type(error).__name__}: {error}"
+            fired = Played(function.full_name, args, (), None, told)
+            self._hear(replace(event, ns=spent, error=told), said, fired)
             raise error from self.on_host.raised
         except KeyboardInterrupt as error:
             self._note_interrupt(error)
             raise
+        fired = Played(function.full_name, args, (), [called.result])
+        self._hear(replace(event, ns=called.ns, fuel_used=called.fuel_used), said, fired)
         return Answer(
             target=self.target(),
             function=function,
@@ -245,7 +273,7 @@ class Instance:
 
     def release(self, handles: GuestHandles, number: int, resource: str) -> None:
         """Drop a resource in the guest; one whose instance or process has ended is gone already."""
-        here = self._started is not None and self._started.generation == self._lab.guests.generation
+        here = self._started is not None and self._lab.guests.is_running(self._started)
         if handles is not self._handles or handles.ended or not here:
             return
         assert self._started is not None
@@ -297,6 +325,16 @@ class Instance:
             raise
         if done.error is not None:
             self._note_failure(done.error)
+        what = f"{function.full_name}(...) × {len(done.ns)}"
+        told = f"{type(done.error).__name__}: {done.error}" if done.error else ""
+        played = [
+            Played(function.full_name, args, (), [result])
+            for args, result in zip(fired, done.results, strict=False)
+        ]
+        if told:
+            played.append(Played(function.full_name, fired[len(played)], (), None, told))
+        event = Event(self._watched.next_event(), what, sum(done.ns), error=told)
+        self._hear(event, said, *played)
         return Run(
             target=self.target(),
             function=function,
@@ -310,6 +348,10 @@ class Instance:
             output="".join(said),
             notes=tuple(notes),
         )
+
+    def _hear(self, event: Event, said: list[str], *fired: Played) -> None:
+        event = replace(event, output_bytes=len("".join(said).encode()))
+        self._watched.hear(self._started, event, fired)
 
     def target(self) -> Target:
         """Return what a figure of this instance is a figure of."""
@@ -337,61 +379,18 @@ class Instance:
             maker = resource_makers(self, name)
             if maker is not None:
                 return maker
-            several = [f.full_name for f in self.functions if name in (f.name, _python_name(f.name))]
+            several = [f.full_name for f in self.functions if name in (f.name, python_name(f.name))]
             how = f' In Python: {self.name}["{several[0]}"](...).' if several else ""
             raise NoSuchFunction(f"{error}{how}") from None
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         """Return a function by its name, such as `fn["my:pkg/iface#get"]`; raises `UsageError` if there is none."""
-        return _Method(self, self.find(name))
+        return Method(self, self.find(name))
 
     def __dir__(self) -> list[str]:
-        named = (s.owner or _python_name(s.function.name) for s in slots_of(self.functions).values())
+        named = (s.owner or python_name(s.function.name) for s in slots_of(self.functions).values())
         return [*super().__dir__(), *dict.fromkeys(named)]
 
     def __repr__(self) -> str:
         state = self._finished or ("ready" if self._started else "not started")
         return f"Instance({self.name!r} of {self.build.name}, {state})"
-
-
-class _Method:
-    """A function of an instance, called with Python values and answering with one."""
-
-    def __init__(self, instance: Instance, function: Function) -> None:
-        self._instance, self._function = instance, function
-        self.__doc__ = f"{function.text}\n\n{function.docs}".rstrip()
-
-    def __call__(self, *args: Any, **named: Any) -> Any:
-        function = self._function
-        if named:
-            args = _with_named(function, args, named)
-        return self._instance.call(function, args).value
-
-    def __repr__(self) -> str:
-        return f"<{self._function.text}>"
-
-
-def _with_named(function: Function, args: Sequence[Any], named: dict[str, Any]) -> tuple[Any, ...]:
-    names = [_python_name(p.name) for p in function.params]
-    rest = names[len(args) :]
-    unknown = [name for name in named if name not in rest]
-    missing = [name for name in rest if name not in named]
-    if unknown or missing:
-        raise UsageError(
-            f"{function.name} is called as {function.text}; unknown: {unknown}, missing: {missing}."
-        )
-    return (*args, *(named[name] for name in rest))
-
-
-def _normal_args(function: Function, args: Sequence[Any]) -> list[Any]:
-    if len(args) != len(function.params):
-        count = format_count(len(function.params), "argument") if function.params else "no argument"
-        got = len(args) or "none"
-        raise UsageError(f"{function.name} takes {count}, got {got}. Its signature: {function.text}.")
-    names = [p.name for p in function.params]
-    paths = ["$"] if len(names) == 1 else [f"${name}" for name in names]
-    return [to_normal(a, p.type, path) for a, p, path in zip(args, function.params, paths, strict=True)]
-
-
-def _python_name(name: str) -> str:
-    return re.sub(r"\W", "_", name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,19 +13,24 @@ from typing import Any
 from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
-from labkernel._errors import LabError, UnknownCapability, UsageError, did_you_mean
+from labkernel._errors import LabError, UsageError, did_you_mean
 from labkernel._fire import Answer, Run
 from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
+from labkernel._lab.cost import tracing_cost_ns
 from labkernel._lab.firing import Firing
+from labkernel._lab.hosts import Hosts
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
+from labkernel._lab.replaying import Replayed, play, write_recording
+from labkernel._lab.tracing import Tracing
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
-from labkernel._sandbox import HostImplementation, import_of
+from labkernel._sandbox import HostImplementation
+from labkernel._sandbox.tracing import Trace
 from labkernel._timing import Timings
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Function, Package, World
@@ -56,7 +62,7 @@ class Lab:
         self.worlds = Worlds()
         self.builds: dict[str, Build] = {}
         self.instances: dict[str, Instance] = {}
-        self.hosts: dict[str, HostImplementation] = {}
+        self.hosts = Hosts(self.worlds)
         self.last_run: Run | None = None
         key = mac_key()
         with contextlib.suppress(OSError):
@@ -73,6 +79,7 @@ class Lab:
             self.cache, code=self.code, toolbox=self.builder.ready_toolbox, tools=self.tools
         )
         self._measuring = Measuring(self)
+        self._watching_costs: dict[Tracing, float] = {}
         self._firing = Firing(self)
         self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
 
@@ -190,42 +197,18 @@ class Lab:
             f"Build one with %%wasm LANGUAGE {wanted}, or give a path such as ./{wanted}.wasm."
         )
 
-    def host(
-        self, name: str, implementation: Any, *, world: str | None = None, interface: str | None = None,
-        source: str = "",
-    ) -> HostImplementation:  # fmt: skip
-        """Take Python functions as the implementation of an import of a world, granted by `host=[name]`.
-
-        `implementation` is a module, a class, a dict or any object with a function for each of the WIT's: hyphens
-        become underscores, a resource is a class named in CamelCase. `source` is its text, for the lines in errors.
-        Without `interface` it is the functions that the world itself imports, or its only interface.
-        Raises `CompileError` where functions are missing, superfluous or take other parameters, and `UsageError`.
-        """
-        _, chosen = self.worlds.find(world)
-        made = HostImplementation(
-            name, implementation, world=chosen, interface=import_of(chosen, interface), source=source
-        )
-        self.hosts[name] = made
-        return made
-
-    def implementation(self, name: str) -> HostImplementation:
-        """Return the implementation of that name. Raises `UnknownCapability`."""
-        try:
-            return self.hosts[name]
-        except KeyError:
-            known = ", ".join(self.hosts) or "none yet"
-            raise UnknownCapability(
-                f"--host {name!r} is not known; known: {known}.{did_you_mean(name, self.hosts)} "
-                f"Write it in a cell that begins %%host {name}."
-            ) from None
+    def host(self, name: str, implementation: Any, **where: Any) -> HostImplementation:
+        """Take Python functions as the implementation of an import; see `Hosts.define`."""
+        return self.hosts.define(name, implementation, **where)
 
     def instantiate(
         self, component: str | Build, *, name: str | None = None, pin: bool = False, compiler: str | None = None,
-        **given: Any,
+        trace: bool = False, record: bool = False, **given: Any,
     ) -> Instance:  # fmt: skip
         """Start a component with grants and budgets, as `%instantiate` names them.
 
-        Without `name` it becomes the component's own instance. Raises `UnknownCapability`, `CapabilityError`,
+        Without `name` it becomes the component's own instance. With `trace` every host call is kept in short, with
+        `record` whole, as a recording needs it. Raises `UnknownCapability`, `CapabilityError`,
         `CapabilityDenied` (under `strict`) or a `GuestError`.
         """
         build = self.component(component)
@@ -234,7 +217,8 @@ class Lab:
         compiler = _known_compiler(compiler)
         build = self.code.for_settings(build, settings_for(build, compiler, budgets.fuel))
         name = name or build.name
-        instance = Instance(self, name, build, grants, budgets, pin=pin, compiler=compiler)
+        tracing = Tracing(is_traced=trace or record, is_recorded=record)
+        instance = Instance(self, name, build, grants, budgets, pin=pin, tracing=tracing, compiler=compiler)
         old = self.instances.get(name)
         if old is not None:
             old.drop()
@@ -307,6 +291,40 @@ class Lab:
             self.target(target, **given), call, function=function, args=args, n=n, seed=seed,
             on_progress=on_progress,
         )  # fmt: skip
+
+    def trace(self, target: str | Instance) -> Trace:
+        """Return every host call of an instance that was started with `trace` or `record`.
+
+        Raises `UsageError` where none is kept.
+        """
+        instance = target if isinstance(target, Instance) else self.target(target)
+        trace = instance.trace
+        if instance.tracing.recording is not None:
+            return trace
+        if instance.tracing not in self._watching_costs:
+            self._watching_costs[instance.tracing] = tracing_cost_ns(self, instance.tracing)
+        return replace(trace, cost_ns=self._watching_costs[instance.tracing])
+
+    def save_recording(self, target: str | Instance, path: str | Path) -> Path:
+        """Write what an instance started with `record` has done since its start, and return the path.
+
+        Raises `UsageError` for an instance that was not recorded.
+        """
+        return write_recording(target if isinstance(target, Instance) else self.target(target), path)
+
+    def replay(
+        self, target: str | Instance | Build, path: str | Path, *, call: str | None = None
+    ) -> Replayed:
+        """Play a recording: the component starts without any grant, and every host call is answered from the file.
+
+        The recorded events are fired, or `call` (WAVE) in their place. Raises `UsageError` for a recording of another
+        component, and `GuestTrap` at the first host call that is not the recorded one.
+        """
+        if isinstance(target, str) and target in self.instances:
+            target = self.instances[target]
+        build = target.build if isinstance(target, Instance) else self.component(target)
+        budgets = target.budgets if isinstance(target, Instance) else make_budgets({})
+        return play(self, build, path, call=call, name=f"{build.name}-replay", budgets=budgets)
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
         """Measure start-up or calls of several targets beside baselines; see `Measuring.timings`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labkernel._cards import card_of, shown_kinds, timings_card
+from labkernel._sandbox.tracing import Trace
 from labkernel._timing import Timings
 
 __all__ = ["beneath", "bundle_of", "kinds_shown"]
@@ -16,7 +17,12 @@ def bundle_of(record: Any) -> dict[str, Any]:
         from labkernel import _plot as plot
 
         return dict(plot.bundle(record, html_table=timings_card(record).html()))
-    return dict(card_of(record).bundle())
+    card = card_of(record)
+    if isinstance(record, Trace):
+        from labkernel import _plot as plot
+
+        return dict(plot.trace_bundle(record, html_card=card.html(), text=card.text()))
+    return dict(card.bundle())
 
 
 def beneath(record: Any) -> dict[str, Any]:

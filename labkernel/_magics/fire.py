@@ -8,7 +8,7 @@ from IPython.core.magic import magics_class
 
 from labkernel._errors import LabError, UsageError
 from labkernel._fire import Answer, Run
-from labkernel._lab import Instance
+from labkernel._lab import Instance, Replayed
 from labkernel._magics.base import LabMagics, identifier, magic
 from labkernel._magics.line import Line, parse_line, words_only
 from labkernel._magics.parsers import FIRE, INSTANTIATE
@@ -18,7 +18,7 @@ __all__ = ["FireMagics"]
 
 _GIVEN = (
     "env", "stdin", "dirs", "clock", "random", "net", "http", "host", "strict", "timeout", "memory", "output",
-    "fuel", "compiler",
+    "fuel", "compiler", "trace", "record",
 )  # fmt: skip
 
 
@@ -33,10 +33,20 @@ class FireMagics(LabMagics):
         ::
 
             %instantiate resize --as fn --env MODE=test --dir ./data::/data --timeout 1s
+            %instantiate resize --clock fixed:2026-01-01T00:00:00Z --random seed:7
+            %instantiate resize --net localhost:8080 --http GET:example.com --trace
 
         Nothing is granted by default: variables, arguments, standard input and directories are there and
         empty; sockets and HTTP are refused at the call; output is captured and shown. The card says of each
         import what stands behind it. Without --as it becomes the component's own instance.
+
+        What guards what. Variables, arguments, standard input and directories: the engine itself. Clocks and
+        randomness that are made up, sockets and HTTP: a membrane, a small component made for this guest's imports
+        and put in front of it, which answers by itself or asks the host process. Sockets are held to the grants at
+        the look-up of a name, at connect, bind and listen, and for each datagram sent; a granted name stands for
+        whatever addresses the machine finds for it. Requests are held to method, host and port as written; a
+        redirect is the guest's to follow, as a request of its own. What that does not guard: who writes to a socket
+        that may send datagrams, what a granted server does with what it is sent, and time measured by counting.
         """
         parsed = parse_line(INSTANTIATE, line)
         (component,) = words_only(parsed, INSTANTIATE, ["COMPONENT"])
@@ -48,7 +58,7 @@ class FireMagics(LabMagics):
         return instance
 
     @magic("both", "fire", FIRE)
-    def fire(self, line: str, cell: str | None = None) -> Answer | Run:
+    def fire(self, line: str, cell: str | None = None) -> Answer | Run | Replayed:
         """Fire events at an instance or a component.
 
         ::
@@ -58,6 +68,7 @@ class FireMagics(LabMagics):
             %fire fn --args {"event_type": "object-added", "event_version": "2.1"}
             %fire fn                          one generated event, with its call to edit
             %fire fn -n 1000 --seed 7         a thousand generated events, edges first
+            %fire fn --replay run.jsonl       a recorded run again, every host call answered from the file
 
         The call is WAVE, the component model's value syntax, and is taken as typed. As `%%fire TARGET
         [FUNCTION]` the cell's body is the arguments.
@@ -71,11 +82,25 @@ class FireMagics(LabMagics):
             call = self._call_of_cell(target, parsed, cell)
         if parsed.args is not None:
             args = self._arguments(parsed.args)
+        if parsed.replay:
+            return self._replay(target, call, parsed)
         if parsed.n is not None:
             how = {"n": parsed.n, "on_progress": self._progress}
         result = self.lab.fire(target, call, args=args, seed=parsed.seed, **how, **_given(parsed))
         for note in result.notes:
             self.screen.note(note)
+        if parsed.variable:
+            self.bind(identifier(parsed.variable, "result"), result)
+        (self.screen.hide if parsed.quiet else self.screen.show)(result)
+        return result
+
+    def _replay(self, target: str, call: str | None, parsed: Line) -> Replayed:
+        if _given(parsed) or parsed.n is not None or parsed.args is not None:
+            raise UsageError(
+                "--replay answers every host call from the file; it goes with a CALL or without one, and with neither "
+                "grants nor -n nor --args."
+            )
+        result = self.lab.replay(target, parsed.replay, call=call)
         if parsed.variable:
             self.bind(identifier(parsed.variable, "result"), result)
         (self.screen.hide if parsed.quiet else self.screen.show)(result)

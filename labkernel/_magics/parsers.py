@@ -62,6 +62,13 @@ def _grants(parser: MagicParser) -> None:
     )
 
 
+def _traces(parser: MagicParser) -> None:
+    parser.add_argument("--trace", action="store_true", help="keep every host call, for %%wasm trace")
+    parser.add_argument(
+        "--record", action="store_true", help="keep every host call whole, for %%wasm trace NAME --save FILE"
+    )
+
+
 def _wit() -> MagicParser:
     parser = MagicParser("%%wit")
     parser.add_argument(
@@ -121,6 +128,15 @@ def _wasm() -> MagicParser:
 
 def _wasm_line() -> MagicParser:
     parser = MagicParser("%wasm")
+    parser.add_argument(
+        "--least", action="store_true", help="with trace: print the smallest set of grants, ready to paste"
+    )
+    parser.add_argument(
+        "--save", metavar="FILE", help="with trace: write the recording of an instance started with --record"
+    )
+    parser.add_argument(
+        "--find", metavar="TEXT", help="with peek: the text to look for in the guest's memory"
+    )
     parser.add_argument("--as", metavar="NAME", dest="as_", help="with load: the name to keep it under")
     parser.add_argument("--world", metavar="W", help="with new: the world the starter cell is for")
     parser.add_argument("--all", action="store_true", help="with clean: the prepared toolchains too")
@@ -149,6 +165,7 @@ def _instantiate() -> MagicParser:
     )
     parser.add_argument("--pin", action="store_true", help="keep this component when it is built anew")
     _grants(parser)
+    _traces(parser)
     return parser
 
 
@@ -161,7 +178,13 @@ def _fire() -> MagicParser:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the generator's seed (default 0)")
     parser.add_argument("-o", dest="variable", metavar="VAR", help="bind the result to a Python variable")
     parser.add_argument("--quiet", action="store_true", help="show nothing")
+    parser.add_argument(
+        "--replay",
+        metavar="FILE",
+        help="answer every host call from a recording; without CALL, its events too",
+    )
     _grants(parser)
+    _traces(parser)
     return parser
 
 

@@ -12,15 +12,28 @@ from labkernel import _toolchains as toolchains
 from labkernel._capability import parse_duration
 from labkernel._cards import explanation_card, list_card, printed
 from labkernel._errors import CompileError, UsageError, did_you_mean
-from labkernel._lab import Build
+from labkernel._lab import Build, Instance
 from labkernel._magics.base import LabMagics, identifier, magic
 from labkernel._magics.line import Line, parse_line, words_only
 from labkernel._magics.parsers import WASM, WASM_LINE
+from labkernel._sandbox.tracing import Trace
 from labkernel._timing import format_bytes
 
 __all__ = ["WasmMagics"]
 
-ACTIONS: Final = ("list", "show", "new", "load", "save", "doctor", "setup", "clean", "explain")
+ACTIONS: Final = (
+    "list",
+    "show",
+    "new",
+    "load",
+    "save",
+    "doctor",
+    "setup",
+    "clean",
+    "explain",
+    "trace",
+    "peek",
+)
 
 
 @magics_class
@@ -90,6 +103,10 @@ class WasmMagics(LabMagics):
             %wasm doctor                      what is installed, what is missing, how to mend it
             %wasm setup rust                  prepare a toolchain
             %wasm explain E0308               the language's own explanation of an error's code
+            %wasm trace fn                    every host call of an instance started with --trace
+            %wasm trace fn --least            the smallest set of grants with which that would have worked
+            %wasm trace fn --save run.jsonl   a recording, for %fire fn --replay run.jsonl (needs --record)
+            %wasm peek fn --find TEXT         what the host sees in a guest's memory
             %wasm clean                       empty the cache of components and machine code
         """
         parsed = parse_line(WASM_LINE, line)
@@ -148,6 +165,30 @@ class WasmMagics(LabMagics):
     def _doctor(self, line: Line) -> Any:
         words_only(line, WASM_LINE, ["doctor [LANGUAGE]"], optional=1)
         return self.screen.show(setup.doctor(self.lab.cache))
+
+    def _trace(self, line: Line) -> Trace | None:
+        (name,) = words_only(line, WASM_LINE, ["trace NAME"])
+        instance = self._instance(name)
+        if line.save:
+            path = self.lab.save_recording(instance, line.save)
+            self.screen.note(f"{name}'s recording written to {path} ({format_bytes(path.stat().st_size)})")
+            return None
+        trace = self.lab.trace(instance)
+        if line.least:
+            self.screen.note(f"%instantiate {instance.build.name} --as {name} {trace.least}".rstrip())
+            self.screen.hide(trace)
+            return trace
+        self.screen.show(trace)
+        return trace
+
+    def _instance(self, name: str) -> Instance:
+        known = self.lab.instances
+        if name not in known:
+            raise UsageError(
+                f"{name!r} is no instance; known: {', '.join(known) or 'none yet'}.{did_you_mean(name, known)} "
+                f"Start one with %instantiate COMPONENT --as {name} --trace."
+            )
+        return known[name]
 
     def _setup(self, line: Line) -> Any:
         setup.prepare(line.words, self.lab, progress=self.screen.progress)

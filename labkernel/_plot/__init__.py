@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from labkernel._plot.forms import PLOTLY_TYPE, bundle, figure, spec, table_html
+from labkernel._plot.trace import trace_bundle, trace_spec
 from labkernel._timing import Timings, report_text
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "startup_text",
     "table_html",
     "timeline",
+    "trace_bundle",
+    "trace_spec",
 ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from labkernel._sandbox.answering import HostCalls
 from labkernel._sandbox.contract import Slot, class_name, slots_of
+from labkernel._sandbox.guarding import needs_membrane, policy_of, replay_policy
 from labkernel._sandbox.implementation import HostImplementation, import_of
 from labkernel._sandbox.refusing import refuse_other_wasi, refuse_ungranted
 from labkernel._sandbox.standing import standings
@@ -18,8 +19,11 @@ __all__ = [
     "Slot",
     "class_name",
     "import_of",
+    "needs_membrane",
+    "policy_of",
     "refuse_other_wasi",
     "refuse_ungranted",
+    "replay_policy",
     "slots_of",
     "standings",
     "start_of",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from labkernel._capability import Grants
+from labkernel._capability import Grants, Standing
 from labkernel._errors import CapabilityDenied, ComponentError
 from labkernel._sandbox.standing import standings
 from labkernel._wit import World
 
-__all__ = ["refuse_other_wasi", "refuse_ungranted"]
+__all__ = ["refuse_other_wasi", "refuse_ungranted", "ungranted"]
+
+_PLUMBING: Final = ("wasi:io/", "wasi:cli/exit", "wasi:cli/terminal")
 
 _NOBODY: Final[Mapping[str, str]] = {}
 
@@ -33,19 +35,27 @@ def _is_wasi_02(name: str) -> bool:
     return not version or version.startswith("0.2.")
 
 
+def ungranted(world: World, grants: Grants, behind: Mapping[str, str] = _NOBODY) -> list[Standing]:
+    """Return the imports that nothing was granted for by name.
+
+    Types, captured output and plumbing (`wasi:io`, `wasi:cli/exit`, terminals) give no access and need no grant.
+    """
+    found = [
+        s
+        for s in standings(world, grants, behind)
+        if s.state not in ("granted", "virtual", "types", "captured")
+    ]
+    return [s for s in found if not s.import_name.startswith(_PLUMBING)]
+
+
 def refuse_ungranted(world: World, grants: Grants, behind: Mapping[str, str] = _NOBODY) -> None:
     """Under `--strict`, refuse every import that was not granted by name.
-
-    Types, captured output and plumbing (`wasi:io`, `wasi:cli/exit`) give no access and need no grant.
 
     Raises `CapabilityDenied` that lists all of them with the options that grant them.
     """
     if not grants.strict:
         return
-    found = standings(world, grants, behind)
-    missing = [s for s in found if s.state not in ("granted", "virtual", "types", "captured")]
-    missing = [s for s in missing if not s.import_name.startswith(("wasi:io/", "wasi:cli/exit"))]
-    missing = [s for s in missing if not s.import_name.startswith("wasi:cli/terminal")]
+    missing = ungranted(world, grants, behind)
     if missing:
         lines = [
             f"  {s.import_name}: {s.how_to_grant or 'cannot be granted in this version'}" for s in missing

@@ -6,8 +6,24 @@ normal form and handles as numbers. It keeps what it needs to know of each handl
 
 from __future__ import annotations
 
-from labkernel._host.judges.http import HttpJudge
-from labkernel._host.judges.network import NetworkJudge
+from labkernel._host.judges.court import Court, judges_for
+from labkernel._host.judges.http import HttpJudge, host_and_port
+from labkernel._host.judges.network import NetworkJudge, place_of, place_text
+from labkernel._host.judges.replay import Replay
 from labkernel._host.judges.verdict import ASKED, TOLD, Answer, Judge, name_of
 
-__all__ = ["ASKED", "TOLD", "Answer", "HttpJudge", "Judge", "NetworkJudge", "name_of"]
+__all__ = [
+    "ASKED",
+    "TOLD",
+    "Answer",
+    "Court",
+    "HttpJudge",
+    "Judge",
+    "NetworkJudge",
+    "Replay",
+    "host_and_port",
+    "judges_for",
+    "name_of",
+    "place_of",
+    "place_text",
+]

@@ -11,7 +11,7 @@ from labkernel._capability import HttpTarget, normal_host
 from labkernel._host.judges.verdict import ASKED, TOLD, Answer, name_of
 from labkernel._wit import Function
 
-__all__ = ["HttpJudge"]
+__all__ = ["HttpJudge", "host_and_port"]
 
 _REFUSED: Final = Answer(["err", ["HTTP-request-denied", None]])
 _REQUEST: Final = "wasi:http/types#[method]outgoing-request."
@@ -66,7 +66,7 @@ class HttpJudge:
 
     def _allows(self, request: _Request) -> bool:
         own = _PORTS.get(request.scheme)
-        place = _host_and_port(request.authority)
+        place = host_and_port(request.authority)
         if own is None or place is None:
             return False
         host, port = place[0], place[1] or own
@@ -96,7 +96,7 @@ class HttpJudge:
         self._requests.pop(args[0], None)
 
 
-def _host_and_port(authority: str) -> tuple[str, int] | None:
+def host_and_port(authority: str) -> tuple[str, int] | None:
     """Return host and port (0 where none is written), or None for what names no host plainly."""
     try:
         parts = urlsplit(f"//{authority}")

@@ -11,7 +11,7 @@ from labkernel._capability import Endpoint, normal_host
 from labkernel._host.judges.verdict import ASKED, TOLD, Answer, name_of
 from labkernel._wit import Function
 
-__all__ = ["NetworkJudge", "place_of"]
+__all__ = ["NetworkJudge", "place_of", "place_text"]
 
 Place: TypeAlias = tuple[str, int]
 _REFUSED: Final = Answer(["err", "access-denied"])
@@ -159,6 +159,12 @@ def place_of(address: list[Any]) -> Place:
     """
     kind, fields = address
     return _address(kind, fields[1] if kind == "ipv4" else fields[2]), fields[0]
+
+
+def place_text(address: list[Any]) -> str:
+    """Return an `ip-socket-address` in normal form as grants write it: `127.0.0.1:80`, `[::1]:80`."""
+    host, port = place_of(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _address(kind: str, numbers: list[int]) -> str:

@@ -1,0 +1,93 @@
+"""What a membrane has told, put together: entries of its ledger, calls kept whole, and which event they belong to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from labkernel._capability import Grants
+from labkernel._host import Ledger
+from labkernel._sandbox.ledger import Entry, entries
+from labkernel._sandbox.membrane import Wrapped
+from labkernel._sandbox.tracing.follow import Names
+from labkernel._sandbox.tracing.least import least
+from labkernel._sandbox.tracing.records import Event, HostCall, Trace
+from labkernel._sandbox.tracing.seen import Seen
+from labkernel._sandbox.tracing.uses import Uses
+from labkernel._wit import World
+
+__all__ = ["Gathering"]
+
+
+class Gathering:
+    """The host calls of one instance, from its start on, in their order.
+
+    The k-th call of a function that was kept whole is the k-th entry of that function: a membrane keeps both in the
+    order of the calls.
+    """
+
+    def __init__(self, table: Sequence[Wrapped]) -> None:
+        self._table = tuple(table)
+        self._entries: list[tuple[int, Entry]] = []
+        self._whole: dict[int, list[list[Any]]] = defaultdict(list)
+        self.recorded: list[list[Any]] = []
+        self.events: list[Event] = []
+        self.lost = 0
+
+    def add(self, ledger: Ledger, event: int) -> int:
+        """Take in what a membrane has told since the last time, and return how many calls those were."""
+        found = list(entries(ledger, self._table, first=len(self._entries)))
+        self._entries += [(event, entry) for entry in found]
+        for call in ledger.guard or ():
+            self._whole[call[0]].append(call)
+            self.recorded.append(call)
+        self.lost += ledger.lost
+        return len(found) + ledger.lost
+
+    def end(self, event: Event) -> None:
+        """Note an event that is over."""
+        self.events.append(event)
+
+    def seen(self) -> list[Seen]:
+        """Return the calls."""
+        counts: dict[int, int] = defaultdict(int)
+        calls = []
+        for event, entry in self._entries:
+            at, whole = counts[entry.number], self._whole.get(entry.number, ())
+            counts[entry.number] += 1
+            _, args, value = whole[at] if at < len(whole) else (0, None, None)
+            calls.append(Seen(entry, event, args, value[0] if value else None))
+        return calls
+
+    def least(self, grants: Grants, world: World) -> Grants:
+        """Return the smallest of these grants with which the run would have worked."""
+        uses = Uses(grants)
+        for call in self.seen():
+            uses.add(call)
+        return least(uses, grants, world)
+
+    def trace(self, facts: Trace) -> Trace:
+        """Return the trace; `facts` bring all but calls, events and their number."""
+        calls = self.seen()
+        names = Names()
+        began = calls[0].entry.began_ns if calls else 0
+        made = [_host_call(number, call, names.about(call), began) for number, call in enumerate(calls)]
+        return replace(facts, calls=tuple(made), events=tuple(self.events), lost=self.lost)
+
+
+def _host_call(number: int, call: Seen, about: str, began: int) -> HostCall:
+    entry = call.entry
+    return HostCall(
+        number=number,
+        event=call.event,
+        interface=entry.function.interface,
+        function=entry.function.name,
+        arguments=entry.arguments,
+        result=entry.result,
+        about=about,
+        verdict=call.verdict,
+        start_ns=entry.began_ns - began,
+        ns=entry.ns,
+    )
