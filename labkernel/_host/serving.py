@@ -17,11 +17,10 @@ from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.linking import Linker, Links
 from labkernel._host.load import Loads
 from labkernel._host.many import Many
-from labkernel._host.membrane_layout import IMPORT as MEMBRANE
-from labkernel._host.membranes import Passage
 from labkernel._host.memory import linear_memories
 from labkernel._host.notebook import Notebook
 from labkernel._host.output import Output, Run
+from labkernel._host.peeking import Memories, peek
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.starts import Starts
 from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job, Stopped
@@ -32,7 +31,6 @@ __all__ = ["Service", "stopped_error"]
 
 _now: Final = time.perf_counter_ns
 _FINISHED: Final = 4096
-_LEDGERS: Final = 16
 
 
 class Sender(Protocol):
@@ -59,15 +57,15 @@ class Service:
         self._components: dict[int, Component] = {}
         self._instances: dict[int, Instance] = {}
         self._finished: dict[int, str] = {}
-        self.providers: dict[str, Provider] = {MEMBRANE: membranes.provide}
-        self._ledgers: dict[int, Passage] = {}
+        self.providers: dict[str, Provider] = dict.fromkeys(membranes.IMPORTS, membranes.provide)
+        self._ledgers = membranes.Ledgers()
+        self._memories = Memories()
         self._notebook = Notebook(link, lambda job: self.output.pause(job.output))
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
             "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
             "instantiate": self.instantiate, "call": self.call, "drop": self.drop,
-            "release": self.release,
-            "ledger": self.ledger,
+            "ledger": self.ledger, "peek": self.peek, "release": self.release,
         }  # fmt: skip
         many = Many(self)
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
@@ -158,6 +156,7 @@ class Service:
         """Start an instance."""
         start = Start.from_data(start_data)
         run = self.begin(job, start)
+        self._memories.settle(self._instances)
         began = _now()
         made = self.component(component)
         linker = self.linker(made, start)
@@ -167,13 +166,14 @@ class Service:
         self.output.end(run)
         number = self._number()
         self._instances[number] = instance
+        self._memories.started(number)
         return [number, linked - began, spent]
 
     def linker(self, component: Component, start: Start) -> Linker:
         """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
         functions = {item.name for item in component.world.imports if isinstance(item, Function)}
         kernel = {n: self._notebook.provider(n, is_function=n in functions) for n in start.notebook}
-        names = start.host if start.membrane is None else (*start.host, MEMBRANE)
+        names = start.host if start.membrane is None else (*start.host, *membranes.IMPORTS)
         providers = {name: self._provider(name) for name in names} | kernel
         return component.linker(Links(providers, start.denied, start.http))
 
@@ -200,7 +200,7 @@ class Service:
             instance.close()
             raise
         if error:
-            self._keep_ledger(0, instance)
+            self._ledgers.keep(0, instance)
             raise self._failure(job, instance, error, linking=True)
         return instance
 
@@ -218,19 +218,12 @@ class Service:
 
     def ledger(self, job: Job, number: int) -> list[Any]:
         """Return what the membrane of an instance has seen, ended ones included; 0 is the last that failed to start."""
-        instance = self._instances.get(number)
-        passage = self._ledgers.get(number) if instance is None else instance.passage
-        if passage is None:
-            return [b"", 0, None]
-        passage.collect()
-        return passage.take()
+        return self._ledgers.take(number, self._instances.get(number))
 
-    def _keep_ledger(self, number: int, instance: Instance) -> None:
-        """Keep an ended instance's ledger for a while."""
-        if instance.passage is not None:
-            self._ledgers[number] = instance.passage
-            while len(self._ledgers) > _LEDGERS:
-                self._ledgers.pop(next(iter(self._ledgers)))
+    def peek(self, job: Job, number: int, wanted: bytes, most: int) -> list[list[Any]]:
+        """Return what is found in an instance's linear memories; see `peeking.peek`."""
+        self.live(number)
+        return peek(self._memories.of(number, self._instances), wanted, most)
 
     # ----------------------------------------------------------------------------------------------- calls
 
@@ -311,7 +304,7 @@ class Service:
         after = linear_memories()
         held = max((size for at, size in before.items() if at not in after), default=0)
         ending = traps.Ending(text, status, instance.start, printed=run.tail, held_bytes=held)
-        name, raised = instance.host_error or ("", None)
+        (name, raised), instance.host_error = instance.host_error or ("", None), None
         if job.stopped and (ending.is_stop or job.stopped == OUTPUT_CAP or isinstance(raised, Stopped)):
             return stopped_error(job)
         if raised is not None:
@@ -325,7 +318,7 @@ class Service:
             yield
         except LabError as error:
             if not instance.store:
-                self.remember(number, f"its last call failed ({str(error).split('. ')[0]}).")
+                self.remember(number, f"its last call failed ({str(error).split('. ')[0][:200]}).")
             raise
         except Abandoned:
             self.remember(number, "its last call never came back from a host call.")
@@ -339,8 +332,7 @@ class Service:
 
     def remember(self, number: int, why: str) -> None:
         """Mark an instance as finished, with the reason that a later call is told."""
-        if instance := self._instances.pop(number, None):
-            self._keep_ledger(number, instance)
+        self._ledgers.keep(number, self._instances.pop(number, None))
         self._finished[number] = why
         while len(self._finished) > _FINISHED:
             self._finished.pop(next(iter(self._finished)))

@@ -87,7 +87,7 @@ class Start:
     sentence that says how to grant it; `denied` holds beginnings of the names of interfaces that trap at the call.
     `network` opens all of it and `http` every host: only for a component behind a membrane. `host` names the
     imports, as in `World.imports`, that the host process implements itself, by a provider of `serving.Service`,
-    `notebook` those that the kernel's process implements, by the `on_host` of each request. `membrane` is the plain
+    `notebook` those that the kernel's process implements, by the `on_host` of each request; `membrane` is the plain
     data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call.
     """
 

@@ -196,20 +196,14 @@ class Supervisor:
         self, operation: str, arguments: list[Any], *, patience_s: float, generation: int,
         on_chunk: OnChunk | None = None, on_output: OnOutput | None = None, on_host: OnHost | None = None,
     ) -> Any:  # fmt: skip
-        """Do a long request whose results come in chunks; each chunk renews its patience.
-
-        `on_chunk` is called in the thread that asked. Raises like `call`.
-        """
+        """Do a long request whose results come in chunks, heard in this thread; each renews its patience."""
         return self._request(
             operation, arguments, patience_s=patience_s + _SLACK_S, generation=generation,
             on_output=on_output, on_chunk=on_chunk, on_host=on_host,
         )  # fmt: skip
 
     def interrupt(self) -> None:
-        """Stop the request under way, from another thread than the one that waits for it, if there is one.
-
-        That thread gets what came until then, and a `KeyboardInterrupt`.
-        """
+        """Stop the request under way, if there is one: the thread that waits for it gets a `KeyboardInterrupt`."""
         if self._holder:
             self._shield.strike()
 
@@ -356,6 +350,21 @@ class Supervisor:
         )
         return Startups(dict(zip(START_PHASES, map(times_from, answer[0]), strict=True)), answer[1])
 
+    def ledger(self, started: Started | None) -> Ledger:
+        """Return what the membrane of an instance has seen since the last time, also after its end.
+
+        Without an instance it is that of the last one that failed to start.
+        """
+        number, generation = (started.id, started.generation) if started else (0, self.generation)
+        return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
+
+    def peek(self, started: Started, wanted: bytes, *, most: int) -> list[list[Any]]:
+        """Return address, size and `[offset, bytes]` of what was found, for each linear memory of an instance."""
+        found: list[list[Any]] = self._request(
+            "peek", [started.id, wanted, most], patience_s=_LOAD_S, generation=started.generation
+        )
+        return found
+
     def release(
         self, started: Started, handle: int, resource: str, *, on_output: OnOutput | None = None,
         on_host: OnHost | None = None,
@@ -368,14 +377,6 @@ class Supervisor:
             "release", [started.id, handle, resource], patience_s=started.start.timeout_s + _SLACK_S,
             generation=started.generation, on_output=on_output, on_host=on_host,
         )  # fmt: skip
-
-    def ledger(self, started: Started | None) -> Ledger:
-        """Return what the membrane of an instance has seen since the last time, also after its end.
-
-        Without an instance it is that of the last one that failed to start.
-        """
-        number, generation = (started.id, started.generation) if started else (0, self.generation)
-        return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
 
     def drop(self, started: Started) -> None:
         """End an instance. One whose process is gone is gone already."""
