@@ -17,6 +17,7 @@ import pytest
 
 from labkernel import UsageError
 from labkernel import _plot as plot
+from labkernel._capability import Budgets
 from labkernel._cards import card_of
 from labkernel._errors import GuestTrap
 from labkernel._fire import (
@@ -425,13 +426,14 @@ def test_the_card_of_a_load() -> None:
         facts=LoadFacts(dropped=3, colds=200, started=5, evicted=4, processes=2),
         errors=(ErrorKind("GuestTrap", "it trapped", 4, 2),),
         why="it starts instances",
+        budgets=Budgets(timeout_s=2.0),
     )
     text = card_of(run).text()
     for shown in (
         "open loop, 1000/s constant", "1 000/s offered, 1 020/s done", "200 events (98.0%)", "median 4.00 us each",
         "5 instances started, 4 ended after idling, 2 host processes", "3 events dropped", "GuestTrap 4",
         "GuestTrap, first at event 3", "%fire fn double(2)", "timed by the C functions: it starts instances",
-        "5.50 us", "%timings --timeline",
+        "5.50 us", "%timings --timeline", "c, release build, cranelift", "budgets: 2 s per event, 256 MiB",
     ):  # fmt: skip
         assert shown in text
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from labkernel._cards.model import Fact, Section, Tabular
 from labkernel._fire import Run
-from labkernel._timing import Table, format_count, format_ns, samples_for
+from labkernel._timing import Table, format_bytes, format_count, format_ns, samples_for
 
 __all__ = ["load_facts", "load_sections", "per_second"]
 
@@ -25,8 +25,18 @@ def per_second(rate: float) -> str:
 
 
 def load_facts(run: Run) -> list[Fact]:
-    """Return the facts of a run of load."""
-    return list(_facts(run))
+    """Return what a figure of the run is a figure of, and the facts of a load."""
+    return [*_of(run), *_facts(run)]
+
+
+def _of(run: Run) -> Iterator[Fact]:
+    target, budgets = run.target, run.budgets
+    parts = [target.language, f"{target.form} build" if target.form else "", target.compiler]
+    note = ""
+    if budgets is not None:
+        note = f"budgets: {budgets.timeout_s:g} s per event, {format_bytes(budgets.memory_bytes)}"
+        note += f", {budgets.fuel} fuel per event" if budgets.fuel else ""
+    yield Fact("of", ", ".join(part for part in parts if part), note)
 
 
 def _facts(run: Run) -> Iterator[Fact]:
