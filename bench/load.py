@@ -14,6 +14,7 @@ from ctypes import addressof
 from pathlib import Path
 from typing import Any
 
+import psutil
 import wasmtime
 from call import EVENTS, HANDLER, plain_event
 from row import Row
@@ -107,6 +108,15 @@ class Loads:
         chunks = self.fire(**order)
         return chunks[-1].at_ns / sum(map(len, chunks)) / 1000
 
+    def cpu_us(self, runs: int, n: int) -> float:
+        """Return processor time per event of the host process: unlike the clock's it is not the neighbours'."""
+        process = psutil.Process(self.supervisors[0].pid)
+        before = process.cpu_times()
+        for _ in range(runs):
+            self.us(n=n)
+        after = process.cpu_times()
+        return (after.user + after.system - before.user - before.system) / (runs * n) * 1e6
+
     def together(self, policy: str, n: int) -> float:
         """Return microseconds per event over two processes."""
         from labkernel._fire import carry_out, make_plan
@@ -142,8 +152,8 @@ def run() -> list[Row]:
             "warm": lambda: loads.us(n=WARM),
             "warm, two": lambda: loads.together("warm", 2 * WARM),
             "late": lambda: loads.lateness_us(5000),
-            "warm, 1000": lambda: loads.us(n=1000),
-            "warm, 100000": lambda: loads.us(n=100_000),
+            "warm, 1000": lambda: loads.cpu_us(100, 1000),
+            "warm, 100000": lambda: loads.cpu_us(1, 100_000),
         }
         for one in runs.values():
             one()
@@ -159,5 +169,5 @@ def run() -> list[Row]:
         Row("cold starts, two processes", of["cold, two"], "us", "one process", of["cold"], 0.6),
         Row("warm events, two processes", of["warm, two"], "us", "one process", of["warm"], 0.6),
         Row("open loop, 10 000/s: lateness of the median", of["late"], "us", most=1000),
-        Row("warm, per event of 100 000", of["warm, 100000"], "us", "of 1 000", of["warm, 1000"], 1.2),
+        Row("CPU per event of 100 000", of["warm, 100000"], "us", "of 1 000", of["warm, 1000"], 1.2),
     ]
