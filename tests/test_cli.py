@@ -13,6 +13,7 @@ import pytest
 from worlds import BASICS
 
 from labkernel import _cli as cli
+from labkernel._fire import Run
 
 COMMAND = [sys.executable, "-c", "import sys; from labkernel._cli import main; sys.exit(main())"]
 
@@ -98,6 +99,19 @@ def test_ending_the_command_ends_jupyterlab(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def test_load_from_the_command_line(tmp_path: Path) -> None:
+    """The options of load are those of `%fire`; the run is saved; what cannot be meant is an error."""
+    (tmp_path / "basics.wat").write_text(BASICS)
+    options = ["-n", "30", "--rate", "1000/s", "--policy", "pool:2", "-c", "1", "--save", "run.json"]
+    done = run("run", "basics.wat", "double(2)", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "open loop, 1000/s constant" in done.stdout
+    assert len(Run.load(tmp_path / "run.json")) == 30
+    wrong = run("run", "basics.wat", "double(2)", "--rate", "0/s", "-n", "1", cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "--rate 0/s is out of range" in wrong.stderr
 
 
 def test_messages_speak_of_the_command_line(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from labkernel import _setup as setup
 from labkernel import _toolchains as toolchains
 from labkernel._cards import card_of
 from labkernel._cli import labextension
+from labkernel._cli.load import add_load_options, load_options
 from labkernel._errors import LabError, ToolchainMissing, UsageError
 from labkernel._fire import Answer
 from labkernel._lab import Lab
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--world", help="the world's name, when there are several")
     build.add_argument("-o", "--output", help="where the component goes (default: beside the snippet)")
     build.add_argument("--release", action="store_true", help="bake the artefact one would deploy")
-    run = add("run", _run, "Start a component and fire one event at it.")
+    run = add("run", _run, "Start a component and fire one event at it, or many.")
     run.add_argument("component", help="a .wasm file")
     run.add_argument("call", nargs="?", help="the call as WAVE; a generated event if left out")
     for option, value in (("env", "K=V"), ("arg", "A"), ("dir", "HOST::GUEST[:rw]")):
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--memory", metavar="SIZE", help="linear memory, such as 64MiB (default 256MiB)")
     run.add_argument("-n", type=int, help="how many generated events")
     run.add_argument("--seed", type=int, default=0, help="the generator's seed")
+    add_load_options(run)
     bench = add("bench", _bench, "Run the benchmark suite of a source tree.")
     bench.epilog = "All further arguments go to the suite."
     prebuild = add("prebuild", _prebuild, "Build the lessons' components into a folder for a wheel to carry.")
@@ -192,14 +194,19 @@ def _run(given: argparse.Namespace) -> int:
         )  # fmt: skip
         if given.call is None:
             lab.function(instance, None, example=f"labkernel run {given.component} FUNCTION")
-        result = lab.fire(build.name, given.call, n=given.n, seed=given.seed)
+        load = load_options(given)
+        result = lab.fire(build.name, given.call, n=given.n, seed=given.seed, load=load)
         if isinstance(result, Answer):
             if given.call is None or "(" not in given.call:
                 print(result.call, file=sys.stderr)
             print(result.wave)
             return 0
+        for note in result.notes:
+            print(note, file=sys.stderr)
         print(replace(card_of(result), next_line="").text())
-        return 1 if result.error else 0
+        if given.save:
+            print(f"written to {result.save(given.save)}", file=sys.stderr)
+        return 130 if result.is_interrupted else 1 if result.error else 0
 
 
 def _prebuild(given: argparse.Namespace) -> int:
