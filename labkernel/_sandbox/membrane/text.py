@@ -25,6 +25,7 @@ from labkernel._host.membrane_layout import (
     VIRTUAL,
 )
 from labkernel._sandbox.membrane import runtime, specials
+from labkernel._sandbox.membrane.apart import Apart
 from labkernel._sandbox.membrane.handles import Walk, holds_own
 from labkernel._sandbox.membrane.table import Resource, Wrapped, resources_of, table_of
 from labkernel._sandbox.membrane.texts import Text, argument_texts, result_text
@@ -36,15 +37,16 @@ __all__ = ["module_text"]
 _PAGE = 1 << 16
 
 
-def module_text(world: World) -> str:
-    """Return the core module for a component that imports what this world imports."""
-    return Module(world).text()
+def module_text(world: World, apart: Apart) -> str:
+    """Return the core module for a component that imports what this world imports, under the names it has inside."""
+    return Module(world, apart).text()
 
 
 class Module:
     """One membrane in the making."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, apart: Apart) -> None:
+        self.apart = apart
         self.table = table_of(world)
         self.resources = resources_of(world)
         self.numbers = {(r.owner, r.name): n for n, r in enumerate(self.resources)}
@@ -216,7 +218,7 @@ class Passage:
             values.append("(local.get $r)")
         call = f"(call $import{self.number} {' '.join(values)})"
         call = f"(local.set $r {call})" if self.results and not self.is_large else call
-        own = specials.special(self.function, self.number)
+        own = specials.special(self.module.apart.function_outside(self.function), self.number)
         if not own:
             return call
         return (
