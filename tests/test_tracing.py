@@ -149,7 +149,7 @@ def without_each(grants: Grants) -> Iterator[Grants]:
 def check_least(lab: Lab, wide: dict[str, Any], ask: Any) -> str:
     """Check that the smallest set suffices and that nothing can be left out of it; return it as options."""
     fn, expected = run(lab, make_grants(wide), ask)
-    small = fn.watched.least()
+    small = fn.watched.least({})
     assert small.options() == fn.trace.least
     assert run(lab, small, ask)[1] == expected
     for fewer in without_each(small):
@@ -263,7 +263,7 @@ def test_least_under_strict(lab: Lab, folder: Path) -> None:
     }  # fmt: skip
     fn = lab.instantiate("asker", trace=True, **wide)
     fn.say("hi")
-    small = fn.watched.least()
+    small = fn.watched.least({})
     assert small == make_grants(wide | {"env": ["A=1"], "net": ["localhost:1"]})
     lab.instantiate("asker", **given(small)).say("hi")
     for fewer in without_each(small):

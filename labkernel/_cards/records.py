@@ -8,19 +8,20 @@ from typing import Any
 from labkernel._cards.build import build_card, wit_card
 from labkernel._cards.instance import Standing, instance_card
 from labkernel._cards.model import Card, Fact, Tabular
+from labkernel._cards.peek import peek_card
 from labkernel._cards.replayed import replayed_card
 from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.tools import ToolLine, deps_card, doctor_card
 from labkernel._cards.trace import trace_card
 from labkernel._events import call_text, sample
 from labkernel._fire import Answer, Run, call_of
-from labkernel._lab import Build, Instance, Replayed
+from labkernel._lab import Build, Instance, Peek, Replayed
 from labkernel._registry import DepsRecord
 from labkernel._sandbox import HostImplementation
 from labkernel._sandbox.tracing import Trace
 from labkernel._setup import Doctor
 from labkernel._timing import Table, format_bytes
-from labkernel._wit import Function, Package, World
+from labkernel._wit import Function, Package, World, has_handle
 
 __all__ = ["card_of", "shown_kinds"]
 
@@ -140,6 +141,7 @@ def _(record: Instance) -> Card:
         phases=record.phases,
         run_line=line,
         differences=differences,
+        warnings=record.on_host.unused,
         next_line=_fire_line(record.name, record.functions),
         next_why="fires one generated event and prints its call, ready to edit",
     )
@@ -198,6 +200,8 @@ def _(record: DepsRecord) -> Card:
 
 @card_of.register
 def _(record: Answer) -> Card:
+    takes_handle = any(has_handle(p.type) for p in record.function.params)
+    many = f"%fire {record.target.name} {record.function.full_name} -n 1000 --seed 7"
     return answer_card(
         call=f"%fire {record.target.name} {record.call}",
         result=record.wave,
@@ -206,14 +210,19 @@ def _(record: Answer) -> Card:
         index=record.index,
         is_error=record.wave.startswith("err"),
         warnings=record.warnings,
-        next_line=f"%fire {record.target.name} {record.function.full_name} -n 1000 --seed 7",
-        next_why="a thousand generated events, edges first",
+        next_line="" if takes_handle else many,
+        next_why="" if takes_handle else "a thousand generated events, edges first",
     )
 
 
 @card_of.register
 def _(record: Replayed) -> Card:
     return replayed_card(record)
+
+
+@card_of.register
+def _(record: Peek) -> Card:
+    return peek_card(record)
 
 
 @card_of.register

@@ -82,16 +82,19 @@ def _row(call: HostCall) -> tuple[str, ...]:
 def _events(trace: Trace) -> Tabular:
     shown = trace.events[:_EVENTS]
     left = len(trace.events) - len(shown)
-    limits = trace.budgets
     headers = (
-        "event", "call", "host calls", f"time (of {limits.get('time', 'any')})",
-        f"output (of {limits.get('output', 'any')})", f"fuel (of {limits.get('fuel', 'any')})", "ended by",
+        "event", "call", "host calls", _of("time", trace), _of("output", trace), _of("fuel", trace), "ended by",
     )  # fmt: skip
     heading = "What each event used of its budgets" + (
         f" (the first {len(shown)}, {left} more)" if left else ""
     )
     rows = tuple(_event(event) for event in shown)
     return Tabular(heading, Table("", headers, rows, numeric=(2, 3, 4, 5)), code=(1,))
+
+
+def _of(budget: str, trace: Trace) -> str:
+    limit = trace.budgets.get(budget, "")
+    return f"{budget} (of {limit})" if limit else budget
 
 
 def _event(event: Event) -> tuple[str, ...]:

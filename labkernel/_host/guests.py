@@ -40,6 +40,11 @@ class Guests(Supervisor):
         home = self._home_of(started)
         return home is not None and home.pid is not None and home.generation == started.generation
 
+    def pid_of(self, started: Started) -> int | None:
+        """Return the number of the host process of an instance."""
+        home = self._home_of(started)
+        return None if home is None else home.pid
+
     @property
     def pids(self) -> list[int]:
         """The numbers of all host processes of now."""
@@ -110,6 +115,13 @@ class Guests(Supervisor):
     def startups(self, code: Path, start: Start, function: str, args: list[Any], **how: Any) -> Startups:
         """Measure whole starts; see `Supervisor.startups`."""
         return Supervisor.startups(self._home(start) or self, code, start, function, args, **how)
+
+    def peek(self, started: Started, wanted: bytes, *, most: int) -> list[list[Any]]:
+        """Look into an instance's memory; see `Supervisor.peek`."""
+        home = self._home_of(started) or self
+        if home is self:
+            return super().peek(started, wanted, most=most)
+        return home.peek(started, wanted, most=most)
 
     def drop(self, started: Started) -> None:
         """End an instance; see `Supervisor.drop`. One whose process has made room is gone already."""

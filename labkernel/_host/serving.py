@@ -19,6 +19,7 @@ from labkernel._host.many import Many
 from labkernel._host.memory import linear_memories
 from labkernel._host.notebook import Notebook
 from labkernel._host.output import Output, Run
+from labkernel._host.peeking import Memories, peek
 from labkernel._host.settings import EngineSettings, Start
 from labkernel._host.starts import Starts
 from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job, Stopped
@@ -57,12 +58,13 @@ class Service:
         self._finished: dict[int, str] = {}
         self.providers: dict[str, Provider] = dict.fromkeys(membranes.IMPORTS, membranes.provide)
         self._ledgers = membranes.Ledgers()
+        self._memories = Memories()
         self._notebook = Notebook(link, lambda job: self.output.pause(job.output))
         self._last = 0
         self._operations: dict[str, Callable[..., Any]] = {
             "codegen": self.codegen, "load": self.load, "unload": self.unload, "assemble": self.assemble,
             "instantiate": self.instantiate, "call": self.call, "drop": self.drop,
-            "release": self.release, "ledger": self.ledger,
+            "ledger": self.ledger, "peek": self.peek, "release": self.release,
         }  # fmt: skip
         many = Many(self)
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
@@ -151,6 +153,7 @@ class Service:
         """Start an instance."""
         start = Start.from_data(start_data)
         run = self.begin(job, start)
+        self._memories.settle(self._instances)
         began = _now()
         made = self.component(component)
         linker = self.linker(made, start)
@@ -160,6 +163,7 @@ class Service:
         self.output.end(run)
         number = self._number()
         self._instances[number] = instance
+        self._memories.started(number)
         return [number, linked - began, spent]
 
     def linker(self, component: Component, start: Start) -> Linker:
@@ -208,6 +212,11 @@ class Service:
     def ledger(self, job: Job, number: int) -> list[Any]:
         """Return what the membrane of an instance has seen, ended ones included; 0 is the last that failed to start."""
         return self._ledgers.take(number, self._instances.get(number))
+
+    def peek(self, job: Job, number: int, wanted: bytes, most: int) -> list[list[Any]]:
+        """Return what is found in an instance's linear memories; see `peeking.peek`."""
+        self.live(number)
+        return peek(self._memories.of(number, self._instances), wanted, most)
 
     # ----------------------------------------------------------------------------------------------- calls
 
@@ -279,7 +288,7 @@ class Service:
         after = linear_memories()
         held = max((size for at, size in before.items() if at not in after), default=0)
         ending = traps.Ending(text, status, instance.start, printed=run.tail, held_bytes=held)
-        name, raised = instance.host_error or ("", None)
+        (name, raised), instance.host_error = instance.host_error or ("", None), None
         if job.stopped and (ending.is_stop or job.stopped == OUTPUT_CAP or isinstance(raised, Stopped)):
             return stopped_error(job)
         if raised is not None:
@@ -293,7 +302,7 @@ class Service:
             yield
         except LabError as error:
             if not instance.store:
-                self._remember(number, f"its last call failed ({str(error).split('. ')[0]}).")
+                self._remember(number, f"its last call failed ({str(error).split('. ')[0][:200]}).")
             raise
         except Abandoned:
             self._remember(number, "its last call never came back from a host call.")

@@ -334,6 +334,21 @@ class Supervisor:
         )
         return Startups(dict(zip(START_PHASES, map(_times, answer[0]), strict=True)), answer[1])
 
+    def ledger(self, started: Started | None) -> Ledger:
+        """Return what the membrane of an instance has seen since the last time, also after its end.
+
+        Without an instance it is that of the last one that failed to start.
+        """
+        number, generation = (started.id, started.generation) if started else (0, self.generation)
+        return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
+
+    def peek(self, started: Started, wanted: bytes, *, most: int) -> list[list[Any]]:
+        """Return address, size and `[offset, bytes]` of what was found, for each linear memory of an instance."""
+        found: list[list[Any]] = self._request(
+            "peek", [started.id, wanted, most], patience_s=_LOAD_S, generation=started.generation
+        )
+        return found
+
     def release(
         self, started: Started, handle: int, resource: str, *, on_output: OnOutput | None = None,
         on_host: OnHost | None = None,
@@ -346,14 +361,6 @@ class Supervisor:
             "release", [started.id, handle, resource], patience_s=started.start.timeout_s + _SLACK_S,
             generation=started.generation, on_output=on_output, on_host=on_host,
         )  # fmt: skip
-
-    def ledger(self, started: Started | None) -> Ledger:
-        """Return what the membrane of an instance has seen since the last time, also after its end.
-
-        Without an instance it is that of the last one that failed to start.
-        """
-        number, generation = (started.id, started.generation) if started else (0, self.generation)
-        return Ledger(*self._request("ledger", [number], patience_s=_LOAD_S, generation=generation))
 
     def drop(self, started: Started) -> None:
         """End an instance. One whose process is gone is gone already."""

@@ -73,7 +73,7 @@ class Instance:
         """Start afresh: a new store, a new memory, the same grants."""
         self.drop()
         self._renew()
-        self._watched = watched = Watched(
+        self.watched = watched = Watched(
             self._lab, self.build, self.grants, self.tracing, compiler=self._compiler
         )
         loaded = self._lab.code.loaded(watched.build)
@@ -94,12 +94,14 @@ class Instance:
     @property
     def trace(self) -> Trace:
         """Every host call since this instance was started. Raises `UsageError` where none is kept."""
-        return self._watched.trace(self)
+        return self.watched.trace(self)
 
-    @property
-    def watched(self) -> Watched:
-        """What this start of the instance is watched by."""
-        return self._watched
+    def peek(self, wanted: bytes, *, most: int) -> tuple[int, list[list[Any]]]:
+        """Return the host process's number and what `Supervisor.peek` finds. Raises `UsageError`, `GuestTrap`."""
+        if self._started is None or self._finished:
+            raise UsageError(f"{self.name} does not run now; fire at it first, then look into its memory.")
+        found = self._lab.guests.peek(self._started, wanted, most=most)
+        return self._lab.guests.pid_of(self._started) or 0, found
 
     def drop(self) -> None:
         """Let go of the store; the next call starts a new one."""
@@ -114,9 +116,9 @@ class Instance:
         self._notes += self.on_host.close()
 
     def how_to_start(self) -> Start:
-        """Return how the host process starts it; `on_host` then answers its calls into the notebook."""
+        """Return how the host process starts `watched.build`; `on_host` then answers its calls into the notebook."""
         start = start_of(self.grants, self.budgets, self.build.supplies, notebook=self.on_host.behind)
-        return self._watched.start(start)
+        return self.watched.start(start)
 
     def refresh(self) -> list[str]:
         """Start anew where that is due and return the lines that say why."""
@@ -218,7 +220,7 @@ class Instance:
                 sink(stream, text)
 
         assert self._started is not None
-        event = Event(self._watched.next_event(), call_of(function, args), 0)
+        event = Event(self.watched.next_event(), call_of(function, args), 0)
         begun = time.perf_counter_ns()
         try:
             called = self._lab.guests.call(
@@ -333,7 +335,7 @@ class Instance:
         ]
         if told:
             played.append(Played(function.full_name, fired[len(played)], (), None, told))
-        event = Event(self._watched.next_event(), what, sum(done.ns), error=told)
+        event = Event(self.watched.next_event(), what, sum(done.ns), error=told)
         self._hear(event, said, *played)
         return Run(
             target=self.target(),
@@ -351,7 +353,7 @@ class Instance:
 
     def _hear(self, event: Event, said: list[str], *fired: Played) -> None:
         event = replace(event, output_bytes=len("".join(said).encode()))
-        self._watched.hear(self._started, event, fired)
+        self.watched.hear(self._started, event, fired)
 
     def target(self) -> Target:
         """Return what a figure of this instance is a figure of."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,19 +17,17 @@ from labkernel._fire import Answer, Run
 from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
-from labkernel._lab.cost import tracing_cost_ns
 from labkernel._lab.firing import Firing
 from labkernel._lab.hosts import Hosts
 from labkernel._lab.instance import Instance, OnOutput
 from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
-from labkernel._lab.replaying import Replayed, play, write_recording
+from labkernel._lab.seeing import Seeing
 from labkernel._lab.tracing import Tracing
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
 from labkernel._sandbox import HostImplementation
-from labkernel._sandbox.tracing import Trace
 from labkernel._timing import Timings
 from labkernel._toolbox import Toolbox
 from labkernel._wit import Function, Package, World
@@ -42,7 +39,7 @@ _BUDGETS = ("timeout", "memory", "output", "fuel", "table_elements", "instances"
 COMPILERS = ("cranelift", "winch", "pulley")
 
 
-class Lab:
+class Lab(Seeing):
     """A lab: worlds, builds and instances by name, and two host processes that do the dangerous work.
 
     Use it as a context manager, or call `close()`. `progress` is told, in words, what long work is doing;
@@ -79,7 +76,7 @@ class Lab:
             self.cache, code=self.code, toolbox=self.builder.ready_toolbox, tools=self.tools
         )
         self._measuring = Measuring(self)
-        self._watching_costs: dict[Tracing, float] = {}
+        self.watching_costs: dict[Tracing, float] = {}
         self._firing = Firing(self)
         self._ending = weakref.finalize(self, _end, (self.guests, self.tools))
 
@@ -291,40 +288,6 @@ class Lab:
             self.target(target, **given), call, function=function, args=args, n=n, seed=seed,
             on_progress=on_progress,
         )  # fmt: skip
-
-    def trace(self, target: str | Instance) -> Trace:
-        """Return every host call of an instance that was started with `trace` or `record`.
-
-        Raises `UsageError` where none is kept.
-        """
-        instance = target if isinstance(target, Instance) else self.target(target)
-        trace = instance.trace
-        if instance.tracing.recording is not None:
-            return trace
-        if instance.tracing not in self._watching_costs:
-            self._watching_costs[instance.tracing] = tracing_cost_ns(self, instance.tracing)
-        return replace(trace, cost_ns=self._watching_costs[instance.tracing])
-
-    def save_recording(self, target: str | Instance, path: str | Path) -> Path:
-        """Write what an instance started with `record` has done since its start, and return the path.
-
-        Raises `UsageError` for an instance that was not recorded.
-        """
-        return write_recording(target if isinstance(target, Instance) else self.target(target), path)
-
-    def replay(
-        self, target: str | Instance | Build, path: str | Path, *, call: str | None = None
-    ) -> Replayed:
-        """Play a recording: the component starts without any grant, and every host call is answered from the file.
-
-        The recorded events are fired, or `call` (WAVE) in their place. Raises `UsageError` for a recording of another
-        component, and `GuestTrap` at the first host call that is not the recorded one.
-        """
-        if isinstance(target, str) and target in self.instances:
-            target = self.instances[target]
-        build = target.build if isinstance(target, Instance) else self.component(target)
-        budgets = target.budgets if isinstance(target, Instance) else make_budgets({})
-        return play(self, build, path, call=call, name=f"{build.name}-replay", budgets=budgets)
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
         """Measure start-up or calls of several targets beside baselines; see `Measuring.timings`."""

@@ -127,12 +127,12 @@ class Measuring:
             subject, kept = subjects[index], times[index]
             instance = subject.instance
             done = self._lab.guests.startups(
-                instance.build.code,
+                instance.watched.build.code,
                 instance.how_to_start(),
                 subject.function.full_name,
                 subject.args,
                 n=size,
-                settings=instance.build.settings,
+                settings=instance.watched.build.settings,
                 on_host=instance.on_host,
             )
             self._check(subject, done.result)

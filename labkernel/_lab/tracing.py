@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -107,9 +107,12 @@ class Watched:
         """The events so far."""
         return self._gathering.events
 
-    def least(self) -> Grants:
-        """Return the smallest set of grants with which the run would have worked."""
-        return self._gathering.least(self._grants, self.build.component)
+    def least(self, behind: Mapping[str, str]) -> Grants:
+        """Return the smallest set of grants with which the run would have worked.
+
+        `behind` maps imports to the `%%host` implementations that stand behind them.
+        """
+        return self._gathering.least(self._grants, self.build.component, behind)
 
     def trace(self, instance: Instance) -> Trace:
         """Return the trace. Raises `UsageError` for an instance that keeps none."""
@@ -121,11 +124,11 @@ class Watched:
             target=instance.name,
             component=self.build.digest,
             calls=(),
-            least=self.least().options() if self.tracing.recording is None else "",
+            least=self.least(instance.on_host.behind).options() if self.tracing.recording is None else "",
             budgets={
                 "time": f"{budgets.timeout_s:g} s",
                 "output": format_bytes(budgets.output_bytes),
-                "fuel": f"{budgets.fuel}" if budgets.fuel else "not counted",
+                "fuel": f"{budgets.fuel}" if budgets.fuel else "",
             },
         )
         return self._gathering.trace(facts)

@@ -137,12 +137,16 @@ class WasmMagics(LabMagics):
                     instance.build.digest[:12],
                 )
             )
+        rows += [
+            ("host functions", h.name, "python", "", h.interface or h.world, "") for h in lab.hosts.values()
+        ]
         headers = ("kind", "name", "language", "form", "size or grants", "digest")
         return self.screen.show(list_card("Components and instances", headers, rows))
 
     def _show(self, line: Line) -> Any:
         (name,) = words_only(line, WASM_LINE, ["show NAME"])
-        return self.screen.show(self.lab.instances.get(name) or self.lab.component(name))
+        known = self.lab.instances.get(name) or self.lab.hosts.get(name)
+        return self.screen.show(known or self.lab.component(name))
 
     def _new(self, line: Line) -> None:
         language, name = words_only(line, WASM_LINE, ["new LANGUAGE", "NAME"])
@@ -176,10 +180,13 @@ class WasmMagics(LabMagics):
         trace = self.lab.trace(instance)
         if line.least:
             self.screen.note(f"%instantiate {instance.build.name} --as {name} {trace.least}".rstrip())
-            self.screen.hide(trace)
-            return trace
+            return None
         self.screen.show(trace)
         return trace
+
+    def _peek(self, line: Line) -> Any:
+        (name,) = words_only(line, WASM_LINE, ["peek NAME"])
+        return self.screen.show(self.lab.peek(self._instance(name), line.find or ""))
 
     def _instance(self, name: str) -> Instance:
         known = self.lab.instances

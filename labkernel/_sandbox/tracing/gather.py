@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,12 +61,12 @@ class Gathering:
             calls.append(Seen(entry, event, args, value[0] if value else None))
         return calls
 
-    def least(self, grants: Grants, world: World) -> Grants:
-        """Return the smallest of these grants with which the run would have worked."""
+    def least(self, grants: Grants, world: World, behind: Mapping[str, str]) -> Grants:
+        """Return the smallest of these grants with which the run would have worked; see `least`."""
         uses = Uses(grants)
         for call in self.seen():
             uses.add(call)
-        return least(uses, grants, world)
+        return least(uses, grants, world, behind)
 
     def trace(self, facts: Trace) -> Trace:
         """Return the trace; `facts` bring all but calls, events and their number."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,8 @@ from labkernel._wit import World
 __all__ = ["least"]
 
 
-def least(uses: Uses, grants: Grants, world: World) -> Grants:
-    """Return the smallest of these grants that cover these uses.
+def least(uses: Uses, grants: Grants, world: World, behind: Mapping[str, str]) -> Grants:
+    """Return the smallest of these grants that cover these uses; `behind` maps imports to `%%host` implementations.
 
     A made-up clock or generator stays where it was asked, since the run would not be the same without it.
     """
@@ -36,9 +36,10 @@ def least(uses: Uses, grants: Grants, world: World) -> Grants:
         random=random if random and random.mode == "seed" and uses.random else None,
         net=tuple(_endpoints(uses, grants)),
         http=tuple(HttpTarget(host, port, method) for method, host, port in uses.requests),
+        host=tuple(name for name in grants.host if name in {behind.get(called) for called in uses.called}),
         strict=grants.strict,
     )
-    return _with_imports(small, grants, world) if grants.strict else small
+    return _with_imports(small, grants, world, behind) if grants.strict else small
 
 
 def _folders(uses: Uses, grants: Grants) -> Iterator[Directory]:
@@ -76,13 +77,15 @@ def _endpoints(uses: Uses, grants: Grants) -> Iterator[Endpoint]:
             yield from [e for e in grants.net if e.host == host and not e.listen][:1]
 
 
-def _with_imports(small: Grants, grants: Grants, world: World) -> Grants:
+def _with_imports(small: Grants, grants: Grants, world: World, behind: Mapping[str, str]) -> Grants:
     """Give back, of each kind that an import still needs by name, the first that there was."""
     kinds = {
         "wasi:cli/environment": ("env", "args"), "wasi:cli/stdin": ("stdin",), "wasi:filesystem/": ("dirs",),
         "wasi:clocks/": ("clock",), "wasi:random/": ("random",), "wasi:sockets/": ("net",), "wasi:http/": ("http",),
     }  # fmt: skip
-    for standing in ungranted(world, small):
+    needed = {name for item, name in behind.items() if item in world.imported()}
+    small = replace(small, host=tuple(name for name in grants.host if name in needed))
+    for standing in ungranted(world, small, behind):
         for name in _kinds_of(standing.import_name, kinds.items()):
             given = getattr(grants, name)
             if given and not getattr(small, name):

@@ -42,6 +42,7 @@ class Uses:
     def __init__(self, grants: Grants) -> None:
         self._grants = grants
         self.environment = self.arguments = self.stdin = self.clock = self.random = False
+        self.called: set[str] = set()
         self.folders: dict[str, Folder] = {}
         self.out: dict[tuple[str, str, int], None] = {}
         self.listening: dict[tuple[str, str, int], None] = {}
@@ -61,6 +62,7 @@ class Uses:
                 known.pop(call.first, None)
             self._stdin_handles.discard(call.first)
             return
+        self.called.add(call.entry.function.interface or call.entry.function.name)
         self.clock |= call.name.startswith("wasi:clocks/")
         self.random |= call.name.startswith("wasi:random/")
         if call.name == "wasi:cli/stdin#get-stdin":
