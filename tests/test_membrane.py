@@ -465,6 +465,7 @@ def test_the_cache(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             first.wasm_digest,
             first.wrapped,
         )
+        first.code.unlink()
         first.wasm.chmod(0o600)
         first.wasm.write_bytes(first.wasm.read_bytes()[:-1] + b"\0")
         again = other.membranes.behind(made)

@@ -66,7 +66,7 @@ class Module:
             runtime.RUNTIME.format(heap=self.heap, ledger=self.ledger),
             specials.RUNTIME,
             *(self._resource(n, r) for n, r in enumerate(self.resources)),
-            *(Passage(self, wrapped).text() for wrapped in self.table if not wrapped.is_drop),
+            *(Body(self, wrapped).text() for wrapped in self.table if not wrapped.is_drop),
         ]
         return "(module\n" + "\n".join(parts) + ")\n"
 
@@ -125,8 +125,8 @@ class Module:
         return f"(i32.load8_u offset={self.policy + number} (i32.const 0))"
 
 
-class Passage:
-    """One wrapped function: the flat signature of an export, the import of the same name inside."""
+class Body:
+    """One wrapped function: the flat signature of an export, and in its body the import of the same name."""
 
     def __init__(self, module: Module, wrapped: Wrapped) -> None:
         self.module, self.number, self.function = module, wrapped.number, wrapped.function
