@@ -82,6 +82,11 @@ def started(lab: Lab, build: Build, start: Start, policy: Policy) -> tuple[Start
     return lab.guests.instantiate(lab.code.loaded(build), start, on_output=printed_into(printed)), printed
 
 
+def owned(found: list[Entry], which: str) -> int:
+    """Return how many handles were handed over, by their owners (`given`) or to the guest (`made`)."""
+    return sum(handle.kind == "own" for entry in found for handle in getattr(entry, which))
+
+
 def printed_into(printed: list[tuple[str, str]]) -> Callable[[str, str], None]:
     """Return what keeps a guest's output in a list."""
     return lambda stream, text: printed.append((stream, text))
@@ -111,14 +116,15 @@ def test_the_same_answers(language: str, tmp_path: Path, require: Require) -> No
                 called = lab.guests.call(
                     instance, function.full_name, arguments, on_output=printed_into(printed)
                 )
-                answer = called.result
-                assert (name, wave(answer, function.result)) == (name, ANSWER)
+                assert (name, wave(called.result, function.result)) == (name, ANSWER)
                 assert "".join(text for _, text in printed) == "hi\n"
-            ledger = lab.guests.ledger(instance)
-            found = seen(ledger, behind.wrapped)
-            assert bool(found) == (name != "passing")
-            assert all(entry.ending == "passed" and entry.ns > 0 for entry in found)
-            assert len(found) == len(ledger.guard or found)
+                ledger = lab.guests.ledger(instance)
+                found = seen(ledger, behind.wrapped)
+                assert bool(found) == (name != "passing")
+                assert all(entry.ending == "passed" and entry.ns > 0 for entry in found)
+                assert len(found) == len(ledger.guard or found)
+            # What a first call opens for good is open: from now on every handle that comes goes again.
+            assert owned(found, "made") == owned(found, "given")
             lab.guests.drop(instance)
 
 
