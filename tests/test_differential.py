@@ -18,7 +18,7 @@ from worlds import FAAS
 from labkernel import Lab, ToolchainMissing, UsageError, Variant, err, ok
 from labkernel._cache import Cache
 from labkernel._cards import card_of
-from labkernel._fire import Agreement, Outcome, agrees, refuse_difference
+from labkernel._fire import Agreement, Outcome, Run, agrees, refuse_difference
 from labkernel._fire.differential import same_value
 from labkernel._wit import (
     EnumType,
@@ -280,6 +280,26 @@ def test_languages_agree(require: Callable[[str, object], None]) -> None:
         assert [o.text for o in found.shrunk_outcomes] == ["ok", "ok", "err(unsupported(object-added))"]
         agreed = lab.differential(["in_c"], n=100, oracle=handle)
         assert agreed.is_unanimous
+
+
+def test_grants_go_along(require: Callable[[str, object], None]) -> None:
+    """Every trial has the grants of the instance that was fired at, a made-up clock among them."""
+    old = "if std::time::SystemTime::now() < std::time::UNIX_EPOCH + std::time::Duration::from_secs(2000) { panic!() } "
+    with Lab() as lab:
+        try:
+            lab.wit(FAAS, name="faas")
+            lab.build("rust", HANDLERS["rust"].replace("match event", f"{old} match event"), name="clocked")
+        except ToolchainMissing as error:
+            require(str(error), False)
+            return
+        lab.instantiate("clocked", name="fixed", clock="fixed:1970-01-01T00:10:00Z")
+        lab.instantiate("clocked", name="real")
+        run = lab.fire("fixed", n=5)
+        assert isinstance(run, Run)
+        assert run.shrunk is not None
+        found = lab.differential(["fixed", "real"], n=5)
+        assert found.kinds == ({"trap": 5}, {"answer": 5})
+        assert [o.kind for o in found.shrunk_outcomes] == ["trap", "answer"]
 
 
 def handle(event: Any) -> Any:

@@ -65,6 +65,7 @@ def test_parts_are_fixed(shell: Shell) -> None:
         ("--near yesterday", "is no time from 1970 on"),
         ("--map event-type=x", "give --events FILE or --template NAME"),
         ("--oracle len", "add --differential"),
+        ("--replay x.jsonl --template s3", "--replay has its own events"),
     ):
         with pytest.raises((UsageError, ValueDoesNotFit)) as caught:
             shell.run(f"%fire plain -n 3 {line}")

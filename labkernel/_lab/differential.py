@@ -131,7 +131,8 @@ def compare_targets(
     events, asked, made = _events(chosen, instances[0], call, options or EventOptions(), n, seed)
     sides: list[_Side] = [_GuestSide(lab, i, f) for i, f in zip(instances, functions, strict=True)]
     sides += [_OracleSide(oracle, chosen)] if oracle is not None else []
-    tally, notes = Tally(chosen, len(sides), tolerance), []
+    tally = Tally(chosen, len(sides), tolerance)
+    notes: list[str] = []
     try:
         _count(sides, events, tally, notes, asked, on_progress)
         found, outcomes, why = _shrunk(sides, tally, wanted=shrink, limit_s=shrink_s, progress=lab.progress)

@@ -96,6 +96,8 @@ class FireMagics(LabMagics):
         if parsed.args is not None:
             args = self._arguments(parsed.args)
         if parsed.replay:
+            if event_options(parsed, self._evaluated) or parsed.differential:
+                raise UsageError("--replay has its own events; leave out what says where others come from.")
             return self._replay(target, call, parsed)
         if parsed.n is not None:
             how = {"n": parsed.n, "on_progress": self._progress}
