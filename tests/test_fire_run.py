@@ -27,6 +27,7 @@ from labkernel._fire import (
     LoadFacts,
     Point,
     Run,
+    Shrunk,
     Target,
     Timeline,
     cautions,
@@ -103,7 +104,7 @@ def test_a_run_survives_its_file(tmp_path: Path) -> None:
         warnings=("a warning",),
         is_interrupted=True,
         host_calls={"wasi:clocks": 4},
-        shrunk="double(0)",
+        shrunk=Shrunk([0], "double(0)", "it trapped", 9, 0.5, True, "no simpler one does"),
         output="said é",
     )
     path = run.save(tmp_path / "run.json")

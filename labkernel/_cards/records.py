@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import Any
 
 from labkernel._cards.build import build_card, wit_card
+from labkernel._cards.differential import agreement_card
 from labkernel._cards.instance import Standing, instance_card
 from labkernel._cards.load import load_facts, load_sections
 from labkernel._cards.model import Card, Fact, Tabular
@@ -16,7 +17,7 @@ from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.tools import ToolLine, deps_card, doctor_card
 from labkernel._cards.trace import trace_card
 from labkernel._events import call_text, sample
-from labkernel._fire import Answer, Run
+from labkernel._fire import Agreement, Answer, Run
 from labkernel._lab import Build, Instance, Peek, Replayed
 from labkernel._registry import DepsRecord
 from labkernel._sandbox import HostImplementation
@@ -277,8 +278,7 @@ def _errors(run: Run) -> dict[str, int]:
 def _run_notes(run: Run) -> list[str]:
     notes = []
     if run.error is not None and run.failing_event:
-        number = run.errors[0].index if run.errors else len(run)
-        notes.append(f"ended by event {number + 1}: {run.error}")
+        notes.append(f"ended by event {(run.failing_index or 0) + 1}: {run.error}")
         notes.append(f"that event: %fire {run.target.name} {_cut(run.failing_event, 2000)}")
     elif run.error is not None:
         notes.append(f"ended: {run.error}")
@@ -288,6 +288,14 @@ def _run_notes(run: Run) -> list[str]:
             f"(%fire {run.target.name} {_cut(run.call(kind.index), 500)})"
             for kind in sorted(run.errors, key=lambda kind: -kind.count)[:5]
         ]
+    if run.shrunk is not None:
+        notes.append(f"the smallest that does so: %fire {run.target.name} {_cut(run.shrunk.call, 2000)}")
+        notes.append(f"how it was found: {run.shrunk.why}")
     if run.is_load and run.why:
         notes.append(f"timed {run.timed}: {run.why}")
     return notes
+
+
+@card_of.register
+def _(record: Agreement) -> Card:
+    return agreement_card(record)

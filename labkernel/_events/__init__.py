@@ -1,18 +1,27 @@
-"""Typed synthetic events for any function, and when they arrive: seeded, the same on every machine."""
+"""Where events come from and when: types, templates, files, tables, arrivals; the same on every machine."""
 
 from __future__ import annotations
 
 from labkernel._events.arrivals import FASTEST, Arrivals, parse_arrivals, parse_rate, read_trace
 from labkernel._events.generate import events, sample
-from labkernel._events.overrides import OneOf
+from labkernel._events.hints import Mapped
+from labkernel._events.overrides import OneOf, Written
+from labkernel._events.sources import EventOptions, EventSource, open_source
+from labkernel._events.templates import TEMPLATES
 from labkernel._values import call_text
 
 __all__ = [
     "FASTEST",
+    "TEMPLATES",
     "Arrivals",
+    "EventOptions",
+    "EventSource",
+    "Mapped",
     "OneOf",
+    "Written",
     "call_text",
     "events",
+    "open_source",
     "parse_arrivals",
     "parse_rate",
     "read_trace",

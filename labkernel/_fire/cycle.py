@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from labkernel._errors import UsageError
 from labkernel._fire.records import call_of
 from labkernel._values import parse_call
 from labkernel._wit import Function
 
-__all__ = ["Cycle", "Written", "call_at"]
+__all__ = ["POOL", "Cycle", "Written", "call_at"]
+
+POOL: Final = 10_000
+"""Different events that a run is made of where they are made up; a longer one goes through them again."""
 
 
 class Cycle(Sequence[list[Any]]):

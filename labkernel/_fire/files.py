@@ -21,9 +21,10 @@ from labkernel._fire.cycle import Cycle, Written
 from labkernel._fire.plan import Plan
 from labkernel._fire.records import Target, call_of
 from labkernel._fire.run import LoadFacts, Run
+from labkernel._fire.shrink import Shrunk
 from labkernel._fire.timeline import Timeline
 from labkernel._timing import Histogram, Machine
-from labkernel._values import parse_wave
+from labkernel._values import parse_call, parse_wave
 from labkernel._wit import Function
 
 __all__ = ["load", "save", "to_csv", "to_hdr_log", "to_json", "to_pandas"]
@@ -69,7 +70,7 @@ def to_json(run: Run) -> dict[str, Any]:
         "why": run.why,
         "interrupted": run.is_interrupted,
         "host_calls": dict(run.host_calls),
-        "shrunk": run.shrunk,
+        "shrunk": None if run.shrunk is None else run.shrunk.to_json(),
     }
 
 
@@ -139,8 +140,12 @@ def _read(data: dict[str, Any]) -> Run:
         why=data["why"],
         is_interrupted=data["interrupted"],
         host_calls=data["host_calls"],
-        shrunk=data["shrunk"],
+        shrunk=_shrunk(data["shrunk"], function),
     )
+
+
+def _shrunk(data: dict[str, Any] | None, function: Function) -> Shrunk | None:
+    return None if data is None else Shrunk(args=parse_call(data["call"], [function])[1], **data)
 
 
 def _read_older(data: dict[str, Any]) -> Run:

@@ -25,7 +25,7 @@ from labkernel._host import (
     make_ready,
 )
 
-__all__ = ["Outcome", "carry_out", "orders"]
+__all__ = ["LoadOutcome", "carry_out", "orders"]
 
 OnLive = Callable[[Live], None]
 _EVERY_S: Final = 0.1
@@ -35,7 +35,7 @@ _MOST_OUTPUT: Final = 1 << 20
 
 
 @dataclass(slots=True)
-class Outcome:
+class LoadOutcome:
     """How carrying a plan out went; what came of the events is in the collector."""
 
     collector: Collector
@@ -88,7 +88,7 @@ def carry_out(
     plan: Plan, crew: Sequence[Supervisor], loaded: Loaded, start: Start, function: str,
     events: Sequence[list[Any]], *, own: Started | None = None, on_live: OnLive | None = None,
     on_host: OnHost | None = None,
-) -> Outcome:  # fmt: skip
+) -> LoadOutcome:  # fmt: skip
     """Fire by a plan over the host processes of `crew`; `own` is a live instance in the first of them.
 
     With `on_host`, which answers guests' calls into the notebook, the crew must be one: functions of the user's
@@ -99,7 +99,7 @@ def carry_out(
     starting instances raises, before anything is fired.
     """
     collector = Collector(asked=plan.asked)
-    outcome = Outcome(collector, processes=len(crew))
+    outcome = LoadOutcome(collector, processes=len(crew))
     ready = _all_ready(plan, crew, loaded, start, function, events, own, on_host)
     lead = _LEAD_NS if plan.arrivals is not None or len(crew) > 1 else 0
     moment = clock_ns() + lead
@@ -141,7 +141,7 @@ def _all_ready(
 
 
 def _begin(
-    share: Ready, worker: int, moment: int, outcome: Outcome, ready: Sequence[Ready], end: threading.Event
+    share: Ready, worker: int, moment: int, outcome: LoadOutcome, ready: Sequence[Ready], end: threading.Event
 ) -> None:
     """Start the thread of one share; `end` is set when it is over."""
 
@@ -159,8 +159,8 @@ def _begin(
 
 
 def _here(
-    share: Ready, moment: int, outcome: Outcome, on_live: OnLive | None, on_host: OnHost
-) -> Outcome:  # fmt: skip
+    share: Ready, moment: int, outcome: LoadOutcome, on_live: OnLive | None, on_host: OnHost
+) -> LoadOutcome:  # fmt: skip
     """Fire the only share in this thread."""
 
     def hear(chunk: Chunk) -> None:
@@ -179,7 +179,7 @@ def _here(
     return outcome
 
 
-def _sayer(outcome: Outcome) -> Callable[[str, str], None]:
+def _sayer(outcome: LoadOutcome) -> Callable[[str, str], None]:
     """Return what keeps the beginning of what a share's guests print."""
     left = [_MOST_OUTPUT]
 
@@ -191,7 +191,7 @@ def _sayer(outcome: Outcome) -> Callable[[str, str], None]:
     return say
 
 
-def _go(share: Ready, worker: int, moment: int, outcome: Outcome, ready: Sequence[Ready]) -> None:
+def _go(share: Ready, worker: int, moment: int, outcome: LoadOutcome, ready: Sequence[Ready]) -> None:
     """Fire one share, in its own thread; where it fails the others are stopped."""
     error: LabError | None = None
     try:

@@ -17,6 +17,7 @@ from labkernel._fire.cycle import call_at
 from labkernel._fire.path import path_text
 from labkernel._fire.plan import Plan
 from labkernel._fire.records import Target
+from labkernel._fire.shrink import Shrunk
 from labkernel._fire.timeline import Timeline
 from labkernel._timing import Histogram, Machine, Samples, this_machine, try_median, try_percentile
 from labkernel._values import from_normal, wave
@@ -80,7 +81,7 @@ class Run:
     why: str = ""
     is_interrupted: bool = False
     host_calls: Mapping[str, int] = field(default_factory=dict)
-    shrunk: str = ""
+    shrunk: Shrunk | None = None
 
     def __len__(self) -> int:
         """Return how many events were answered."""
@@ -159,12 +160,17 @@ class Run:
         return call_at(self.function, self.events, index)
 
     @property
+    def failing_index(self) -> int | None:
+        """The number of the event that ended the run; `None` when none did, or none is known to have."""
+        if self.error is None or type(self.error).__name__ == "GuestCrashed":
+            return None
+        index = self.errors[-1].index if self.errors else len(self)
+        return index if index < len(self.events) else None
+
+    @property
     def failing_event(self) -> str:
         """The event that ended the run, as a call to paste; empty when none did."""
-        if self.error is None or type(self.error).__name__ == "GuestCrashed":
-            return ""
-        index = self.errors[0].index if self.errors else len(self)
-        return self.call(index) if index < len(self.events) else ""
+        return "" if self.failing_index is None else self.call(self.failing_index)
 
     def compare(self, other: Run, *, across_forms: bool = False) -> RunComparison:
         """Return how this run's times compare to another's.

@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from labkernel._errors import UsageError
 from labkernel._events import events as make_events
 from labkernel._events import sample
 from labkernel._fire import (
+    POOL,
     Answer,
     Collector,
     Cycle,
     Facts,
     Live,
     LoadFacts,
-    Outcome,
+    LoadOutcome,
     Plan,
     Run,
     Target,
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Firing"]
 
-POOL: Final = 10_000
-"""Different generated events that a run is made of; a longer one goes through them again."""
 OnLive = Callable[[Live], None]
 
 
@@ -127,7 +126,7 @@ class Firing:
             self.extra.append(self._lab.guests.another(f"guests-{len(self.extra) + 2}"))
         return [guests.host_of(start) for guests in (self._lab.guests, *self.extra[: count - 1])]
 
-    def _note_end(self, instance: Instance, own: Started | None, outcome: Outcome) -> None:
+    def _note_end(self, instance: Instance, own: Started | None, outcome: LoadOutcome) -> None:
         """Let the instance know what became of it."""
         if own is None or not self._lab.guests.is_running(own):
             return
@@ -156,7 +155,7 @@ def _names(instance: Instance) -> set[str]:
 
 
 def _run_of(
-    outcome: Outcome, plan: Plan, pool: tuple[list[Any], ...], *, seed: int | None, function: Function
+    outcome: LoadOutcome, plan: Plan, pool: tuple[list[Any], ...], *, seed: int | None, function: Function
 ) -> Run:  # fmt: skip
     """Return the run of what was collected; target, budgets and warnings are still to be set."""
     found = outcome.collector
@@ -204,7 +203,7 @@ def _kinds(found: list[tuple[bool, Any, int]], function: Function) -> dict[str, 
     return dict(counts)
 
 
-def _notes(outcome: Outcome, plan: Plan, *, beyond: bool, kept: int, pool: int) -> list[str]:
+def _notes(outcome: LoadOutcome, plan: Plan, *, beyond: bool, kept: int, pool: int) -> list[str]:
     notes = []
     fired = outcome.collector.fired
     if outcome.is_interrupted:

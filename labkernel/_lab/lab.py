@@ -13,10 +13,11 @@ from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
 from labkernel._errors import LabError, UsageError, did_you_mean
-from labkernel._fire import Answer, Live, Run, make_plan
+from labkernel._fire import Agreement, Answer, Live, Run, make_plan
 from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
+from labkernel._lab.differential import compare_targets
 from labkernel._lab.firing import Firing
 from labkernel._lab.hosts import Hosts
 from labkernel._lab.instance import Instance, OnOutput
@@ -24,6 +25,7 @@ from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
 from labkernel._lab.seeing import Seeing
+from labkernel._lab.sources import split_options
 from labkernel._lab.tracing import Tracing
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
@@ -73,7 +75,11 @@ class Lab(Seeing):
             self.cache, tools=self.tools, code=self.code, toolbox=self.toolbox, progress=self.progress
         )
         self.membranes = Membranes(
-            self.cache, code=self.code, toolbox=self.builder.ready_toolbox, tools=self.tools
+            self.cache,
+            code=self.code,
+            toolbox=self.builder.ready_toolbox,
+            tools=self.tools,
+            progress=self.progress,
         )
         self._measuring = Measuring(self)
         self.watching_costs: dict[Tracing, float] = {}
@@ -283,13 +289,41 @@ class Lab(Seeing):
         """Fire one event (WAVE in `call`, or Python values in `args`) or `n` generated ones.
 
         With neither, one friendly event is generated from `seed`. `load` holds options of `make_plan`: `duration`,
-        `rate`, `arrival`, `in_flight`, `queue`, `policy`, `stop_on_error`. Raises `UsageError`,
-        `ValueDoesNotFit`, or, for a single event, a `GuestError`; many events return a `Run` that holds the errors.
+        `rate`, `arrival`, `in_flight`, `queue`, `policy`, `stop_on_error`. `events` (a file or a table), `template`,
+        `set`, `map`, `near` and `skip_bad` say where events come from (`EventOptions`). Raises `UsageError`,
+        `BadEvent`, `ValueDoesNotFit`, or, for a single event, a `GuestError`; many events return a `Run` that holds
+        the errors, and with one that ended it the smallest event that fails so (`shrink=False` leaves that out).
         """
-        plan = make_plan(n=n, seed=seed, **(load or {})) if n is not None or load else None
-        return self.firing.fire(
-            self.target(target, **given), call, function=function, args=args, seed=seed, plan=plan,
-            on_live=on_progress,
+        sourcing = split_options(given)
+        instance = self.target(target, **given)
+        options = dict(load or {})
+        if sourcing.options is None or args is not None:
+            plan = make_plan(n=n, seed=seed, **options) if n is not None or options else None
+            fired = self.firing.fire(
+                instance, call, function=function, args=args, seed=seed, plan=plan, on_live=on_progress
+            )
+        else:
+            fired = sourcing.fire(
+                self, instance, call or function, n=n, seed=seed, load=options, on_live=on_progress
+            )
+        if isinstance(fired, Run):
+            fired = self.last_run = sourcing.shrunk(self, instance, fired)
+        return fired
+
+    def differential(
+        self, targets: Sequence[str | Instance | Build], function: str | None = None, **how: Any
+    ) -> Agreement:
+        """Fire the same events at several targets and return how far they agree.
+
+        `how` may hold `call` (WAVE), `n`, `seed` and what `fire` takes for events; `oracle`, a Python function
+        of the same arguments that is compared too; `tolerance` for floats; `shrink`, `on_progress`. Raises
+        `UsageError` where the functions' types differ.
+        """
+        sourcing = split_options(how)
+        instances = [self.target(target) for target in targets]
+        return compare_targets(
+            self, instances, function=function, options=sourcing.options, shrink=sourcing.shrink,
+            shrink_s=sourcing.shrink_s, **how,
         )  # fmt: skip
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:
