@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +90,23 @@ def test_the_cell_is_the_event(shell: Shell) -> None:
     assert run.results == [42] * 12
     run = shell.run("%fire basics double -n 3 --policy cold --args 5")
     assert run.results == [10] * 3
+
+
+def test_load_takes_its_events_from_anywhere(shell: Shell, tmp_path: Path) -> None:
+    """Rows of a file, again from the first where there are too few; generated ones with parts that are fixed."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"x": 3}\n{"x": 4}\n', encoding="utf-8")
+    run = shell.run(f"%fire basics double --events {path} --rate 2000/s")
+    assert run.results == [6, 8]
+    run = shell.run(f"%fire basics double --events {path} --duration 200ms --policy cold")
+    assert len(run) > 10
+    assert set(run.kinds) == {"6", "8"}
+    run = shell.run("%fire basics double --set x=21 --duration 100ms --rate 100/s")
+    assert set(run.results) == {42}
+    run = shell.run("%fire basics double --set x=21 -n 5 --policy pool:2 -c 1")
+    assert run.results == [42] * 5
+    with pytest.raises(UsageError, match="--differential compares answers"):
+        shell.run("%fire basics double -n 5 --rate 5/s --differential")
 
 
 def test_the_card_and_the_timeline(shell: Shell) -> None:
