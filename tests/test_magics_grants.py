@@ -80,8 +80,7 @@ def test_trace_and_least(shell: Shell) -> None:
     shell.run("seen.seconds()\nseen.seconds()")
     trace = shell.run("%wasm trace seen")
     assert isinstance(trace, Trace)
-    (bundle,) = shell.bundles
-    assert plot.PLOTLY_TYPE in bundle
+    (bundle,) = [bundle for bundle in shell.bundles if plot.PLOTLY_TYPE in bundle]
     assert "<svg" in bundle["text/html"]
     for text in ("wasi:clocks/wall-clock", "now()", "virtual", "--clock step:1s"):
         assert text in bundle["text/plain"]
@@ -94,6 +93,17 @@ def test_trace_and_least(shell: Shell) -> None:
         shell.run("%wasm trace seen")
     with pytest.raises(UsageError, match=r"'sen' is no instance.*Did you mean 'seen'"):
         shell.run("%wasm trace sen")
+
+
+def test_fire_with_a_trace(shell: Shell) -> None:
+    """`%fire COMPONENT --trace` shows the answer and then what the guest asked of its host."""
+    answer = shell.run("%fire clocked seconds() --clock step:1s --trace")
+    assert answer.value == 1_767_225_600
+    assert "Answer: 1767225600" in shell.text
+    assert "Trace: clocked" in shell.text
+    assert [plot.PLOTLY_TYPE in bundle for bundle in shell.bundles][-2:] == [False, True]
+    with pytest.raises(UsageError, match="is an instance already"):
+        shell.run("%fire fn seconds() --trace")
 
 
 def test_record_and_replay(shell: Shell) -> None:

@@ -88,6 +88,21 @@ def test_a_trace_of_many_events(lab: Lab) -> None:
     assert fn.trace.counts["wasi:io/streams#[method]output-stream.write"] >= 50
 
 
+def test_a_long_run_is_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What comes after the calls that a trace keeps is counted, said on the card, and cannot be saved."""
+    monkeypatch.setattr("labkernel._lab.tracing.KEPT", 5)
+    fn = lab.instantiate("asker", record=True)
+    for _ in range(4):
+        fn.say("hi")
+    trace = fn.trace
+    assert len(trace) == 5
+    assert trace.lost == sum(event.calls for event in trace.events) - 5
+    assert "later calls were counted and not kept" in card_of(trace).text()
+    assert "covers only the calls that were kept" in card_of(trace).text()
+    with pytest.raises(UsageError, match="more than a recording holds"):
+        lab.save_recording(fn, tmp_path / "x")
+
+
 def test_nothing_is_kept_unasked(lab: Lab) -> None:
     """An instance without a trace says how to start one."""
     fn = lab.instantiate("asker", name="plain", env=["A=1"])

@@ -48,7 +48,10 @@ def trace_card(trace: Trace) -> Card:
         badges=(Badge(f"{refused} refused", "warn"),) if refused else (),
         facts=tuple(facts),
         sections=tuple(sections),
-        warnings=(f"{trace.lost} later calls were counted and not kept",) if trace.lost else (),
+        warnings=(
+            *((f"{trace.lost} later calls were counted and not kept",) if trace.lost else ()),
+            *trace.notes,
+        ),
         next_line=f"%wasm trace {trace.target} --least",
         next_why="prints the smallest set of grants, ready to paste",
     )

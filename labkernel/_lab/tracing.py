@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from labkernel._capability import Grants
 from labkernel._errors import LabError, UsageError
 from labkernel._host import Policy, Start, Started
-from labkernel._sandbox import needs_membrane, policy_of, replay_policy
+from labkernel._sandbox import KEPT, needs_membrane, policy_of, replay_policy
 from labkernel._sandbox.tracing import Event, Gathering, Played, Trace
 from labkernel._timing import format_bytes
 
@@ -37,6 +37,7 @@ class Tracing:
 
 
 UNWATCHED: Final = Tracing()
+_INCOMPLETE: Final = "the smallest set of grants covers only the calls that were kept"
 
 
 class Watched:
@@ -48,7 +49,7 @@ class Watched:
         self._lab, self._grants, self.tracing = lab, grants, tracing
         needed = tracing.is_kept or needs_membrane(grants)
         self.build = lab.membranes.behind(build, compiler=compiler) if needed else build
-        self._gathering = Gathering(self.build.wrapped)
+        self._gathering = Gathering(self.build.wrapped, most=KEPT)
         self._event = -1
         self.played: list[Played] = []
 
@@ -125,6 +126,7 @@ class Watched:
             component=self.build.digest,
             calls=(),
             least=self.least(instance.on_host.behind).options() if self.tracing.recording is None else "",
+            notes=(_INCOMPLETE,) if self.lost else (),
             budgets={
                 "time": f"{budgets.timeout_s:g} s",
                 "output": format_bytes(budgets.output_bytes),

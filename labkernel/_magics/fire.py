@@ -92,6 +92,9 @@ class FireMagics(LabMagics):
         if parsed.variable:
             self.bind(identifier(parsed.variable, "result"), result)
         (self.screen.hide if parsed.quiet else self.screen.show)(result)
+        if parsed.trace and not parsed.quiet:
+            self.screen.show(self.lab.trace(result.target.name))
+            self.screen.hide(result)
         return result
 
     def _replay(self, target: str, call: str | None, parsed: Line) -> Replayed:

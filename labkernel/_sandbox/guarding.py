@@ -15,7 +15,7 @@ from labkernel._sandbox.tracing import USES, learners
 __all__ = ["KEPT", "needs_membrane", "policy_of", "replay_policy"]
 
 KEPT: Final = 20_000
-"""Host calls that a trace keeps; what comes after is counted."""
+"""Host calls that a trace keeps, and as many of one event; what comes after is counted."""
 _WHOLE: Final = frozenset(USES) | learners()
 
 

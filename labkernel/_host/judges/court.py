@@ -1,7 +1,7 @@
 """The guard of a policy with judges: asks each in turn, and keeps what the trace has to know whole.
 
 Made of the policy's `guard_data`: `net` and `http` are grants as their options take them, `whole` the numbers of the
-functions whose calls are kept with all arguments and results, `most` how many of those.
+functions whose calls are kept with all arguments and results, `most` how many of those until they are taken.
 """
 
 from __future__ import annotations
@@ -74,7 +74,6 @@ class Court:
     def take(self) -> list[list[Any]]:
         """Return the calls kept whole since the last time."""
         kept, self._kept = self._kept, []
-        self._most -= len(kept)
         return kept
 
     def _keep(self, call: list[Any]) -> None:

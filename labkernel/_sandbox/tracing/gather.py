@@ -25,11 +25,11 @@ class Gathering:
     """The host calls of one instance, from its start on, in their order.
 
     The k-th call of a function that was kept whole is the k-th entry of that function: a membrane keeps both in the
-    order of the calls.
+    order of the calls. Entries beyond `most` are counted, in `lost`.
     """
 
-    def __init__(self, table: Sequence[Wrapped]) -> None:
-        self._table = tuple(table)
+    def __init__(self, table: Sequence[Wrapped], *, most: int) -> None:
+        self._table, self._most = tuple(table), most
         self._entries: list[tuple[int, Entry]] = []
         self._whole: dict[int, list[list[Any]]] = defaultdict(list)
         self.recorded: list[list[Any]] = []
@@ -39,11 +39,13 @@ class Gathering:
     def add(self, ledger: Ledger, event: int) -> int:
         """Take in what a membrane has told since the last time, and return how many calls those were."""
         found = list(entries(ledger, self._table, first=len(self._entries)))
-        self._entries += [(event, entry) for entry in found]
-        for call in ledger.guard or ():
-            self._whole[call[0]].append(call)
-            self.recorded.append(call)
-        self.lost += ledger.lost
+        room = max(0, self._most - len(self._entries))
+        self._entries += [(event, entry) for entry in found[:room]]
+        if room:
+            for call in ledger.guard or ():
+                self._whole[call[0]].append(call)
+                self.recorded.append(call)
+        self.lost += ledger.lost + len(found[room:])
         return len(found) + ledger.lost
 
     def end(self, event: Event) -> None:
