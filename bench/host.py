@@ -19,7 +19,7 @@ import wasmtime
 from row import Row
 from wasmtime import component as peer
 
-from labkernel._host import EngineSettings, Start
+from labkernel._host import EngineSettings, Start, Supervisor
 from labkernel._host.engine import Component, Engine, Instance
 from labkernel._host.watch import Watch
 
@@ -108,6 +108,18 @@ def plain() -> Callable[[str, int], Any]:
     return lambda function, n: functions[function](store, n)
 
 
+def notebook(folder: Path, supervisor: Supervisor) -> Callable[[str, int], Any]:
+    """Return a call of the guest over functions that run in this process, the guest in another."""
+    supervisor.codegen(bytes(wasmtime.wat2wasm(GUEST)), folder / "guest.cwasm")
+    loaded = supervisor.load(folder / "guest.cwasm")
+    started = supervisor.instantiate(loaded, Start(notebook=(NAME,), timeout_s=60.0))
+
+    def on_host(name: str, args: list[Any]) -> tuple[bool, Any]:
+        return True, args[0] + args[1] if name.endswith("add") else args[0][::-1]
+
+    return lambda function, n: supervisor.call(started, function, [n], on_host=on_host).result
+
+
 def per_call_us(call: Callable[[str, int], Any], function: str, n: int) -> float:
     """Return microseconds per host call of one call of the guest, whose answer is checked."""
     began = time.perf_counter_ns()
@@ -122,8 +134,9 @@ def run() -> list[Row]:
     """Measure a scalar and a text function, in turn, in shuffled order."""
     chance = random.Random(7)
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        peers = {"ours": (ours(Path(folder)), 5000), "plain": (plain(), 500)}
+    with tempfile.TemporaryDirectory() as folder, Supervisor(mac_key=b"b" * 32) as supervisor:
+        far = notebook(Path(folder), supervisor)
+        peers = {"ours": (ours(Path(folder)), 5000), "plain": (plain(), 500), "notebook": (far, 200)}
         for function, goal in (("scalar", 1 / 4), ("text", 1 / 2)):
             samples: dict[str, list[float]] = {name: [] for name in peers}
             for _ in range(15):
@@ -136,4 +149,6 @@ def run() -> list[Row]:
                     "wasmtime Linker.add_func", tuple(samples["plain"]), goal,
                 )
             )  # fmt: skip
+            ms = tuple(us / 1000 for us in samples["notebook"])
+            rows.append(Row(f"host function in the notebook ({function})", ms, "ms", most=1.0))
     return rows

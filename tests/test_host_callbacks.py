@@ -13,6 +13,7 @@ from host_callbacks import MEMORY, NAME, STORE, InProcess
 from host_guests import PADDING, TypeText
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from resource_guests import KEEPER
 from test_host_codec import same, types, values
 
 from labkernel._errors import BudgetExceeded, CapabilityDenied, ComponentError, GuestTrap, LabError
@@ -168,6 +169,41 @@ def test_functions_go_with_their_component(host: InProcess) -> None:
     assert host.call(started, "add", 1, 1) == 2
     host.do("drop", started)
     assert len(callbacks._callbacks) == before
+
+
+def test_a_provider_makes_resources(host: InProcess) -> None:
+    """A provider numbers its resources itself, and is told once of each that the guest drops or gives away."""
+    values: dict[int, int] = {}
+    gone: list[int] = []
+
+    def new(instance: Any, args: list[Any]) -> int:
+        values[len(values) + 10] = args[0]
+        return len(values) + 9
+
+    def grow(instance: Any, args: list[Any]) -> int:
+        values[args[0]] += args[1]
+        return values[args[0]]
+
+    functions = {
+        "[constructor]counter": new,
+        "[method]counter.add": grow,
+        "[static]counter.zero": lambda instance, args: new(instance, [0]),
+        "give": lambda instance, args: args[0],
+        "peek": lambda instance, args: values[args[0]],
+        "[resource-drop]counter": lambda instance, args: gone.append(args[0]),
+    }
+    host.service.providers["acme:count/tally@0.1.0"] = functions.__getitem__
+    started = host.start(KEEPER, host=("acme:count/tally@0.1.0",))
+    assert host.call(started, "once", 5, 6) == 11
+    assert gone == [10]
+    host.call(started, "keep", 3)
+    assert [host.call(started, "again", 4), host.call(started, "lend")] == [7, 7]
+    assert host.call(started, "give-away") == 11
+    assert gone == [10]
+    assert host.call(started, "hand-out", 9) == 12
+    assert host.call(started, "look", 12) == 9
+    assert host.call(started, "swallow", 12) == 9
+    assert gone == [10, 12]
 
 
 def asks_echo(wit_type: Type) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,7 @@ from labkernel import (
     ok,
 )
 from labkernel._cards import card_of
+from labkernel._magics.complete import candidates
 from labkernel._sandbox import import_of
 from labkernel._sandbox.contract import conforms, slots_of
 from labkernel._wit import Function, Param, Primitive
@@ -285,6 +287,18 @@ def test_a_call_back_into_a_guest_is_refused(lab: Lab) -> None:
     assert fn.count() == 1
 
 
+def test_a_function_may_use_the_rest_of_the_lab(lab: Lab) -> None:
+    """What needs no guest works in a function, such as reading WIT."""
+
+    def add(a: int, b: int) -> int:
+        return len(lab.wit("package a:w@1.0.0;\nworld one {}\nworld two {}", name="within").worlds)
+
+    fn = over(lab, add=add)
+    assert fn.add(1, 1) == 2
+    assert fn.count() == 1
+    del lab.worlds.packages["within"]
+
+
 def test_a_refusal_is_no_wit_error(lab: Lab) -> None:
     """An error of the lab itself is never handed to the guest as its error's text."""
     other = lab.instantiate("shop", name="other")
@@ -321,6 +335,14 @@ def test_the_implementation_has_a_card(lab: Lab) -> None:
     assert "%instantiate COMPONENT --host kv" in text
 
 
+def test_completion(lab: Lab) -> None:
+    """Tab knows the implementations and the interfaces that a world imports."""
+    lab.host("kv", names())
+    assert candidates("%instantiate shop --host k", lab) == ["kv"]
+    assert candidates("%%host new --interface k", lab) == ["kv"]
+    assert "--interface" in candidates("%%host new --", lab)
+
+
 def test_unknown_names(lab: Lab) -> None:
     """An implementation, an interface and a name are told with what is known."""
     lab.host("kv", names())
@@ -337,6 +359,107 @@ def test_a_component_of_another_wit(lab: Lab) -> None:
     with pytest.raises(CapabilityError, match="b: u64"):
         lab.instantiate("shop", name="odd_fn", host=["odd"])
     del lab.worlds.packages["other"]
+
+
+def test_two_for_one_import(lab: Lab) -> None:
+    """Two implementations of one import are refused, and one that stands behind nothing is told."""
+    lab.host("kv", names())
+    lab.host("kv2", names())
+    with pytest.raises(CapabilityError, match="grant one"):
+        lab.instantiate("shop", name="fn", host=["kv", "kv2"])
+    lab.wit("package a:b@1.0.0;\nworld odd { import say: func(t: string); }", name="odd")
+    lab.host("odd", {"say": print}, world="odd")
+    text = card_of(lab.instantiate("shop", name="fn", host=["kv", "odd"])).text()
+    assert "--host odd implements functions of a:b/odd@1.0.0, which is not imported" in text
+    del lab.worlds.packages["odd"]
+
+
+CLOCK = """(component
+  (import "wasi:clocks/wall-clock@0.2.3" (instance $clock
+    (type $datetime' (record (field "seconds" u64) (field "nanoseconds" u32)))
+    (export "datetime" (type $datetime (eq $datetime')))
+    (export "now" (func (result $datetime)))))
+  (core module $memory (memory (export "m") 1))
+  (core instance $mem (instantiate $memory))
+  (core func $now (canon lower (func $clock "now") (memory (core memory $mem "m"))))
+  (core module $m (import "w" "now" (func $now (param i32))) (import "w" "m" (memory 1))
+    (func (export "now") (result i64) (call $now (i32.const 8)) (i64.load (i32.const 8))))
+  (core instance $i (instantiate $m (with "w" (instance
+    (export "now" (func $now)) (export "m" (memory $mem "m"))))))
+  (func (export "now") (result u64) (canon lift (core func $i "now"))))"""
+
+
+def test_an_interface_of_wasi(lab: Lab) -> None:
+    """A cell may stand behind an interface of WASI too, in another version of 0.2."""
+    lab.wit("package a:c@1.0.0;\nworld watch { import wasi:clocks/wall-clock@0.2.0; }", name="watch")
+    lab.host("clock", {"now": lambda: {"seconds": 7, "nanoseconds": 0}, "resolution": lambda: (1, 0)},
+             world="watch", interface="wall-clock")  # fmt: skip
+    lab.build("wat", CLOCK, name="clocked")
+    fixed = lab.instantiate("clocked", name="fixed", host=["clock"])
+    assert fixed.now() == 7
+    assert lab.instantiate("clocked", name="real").now() > 1_000_000_000
+    assert fixed.now() == 7
+    del lab.worlds.packages["watch"]
+
+
+EARLY = """(component
+  (import "tell" (func $tell (param "n" u32)))
+  (core func $tell (canon lower (func $tell)))
+  (core module $m (import "" "tell" (func $tell (param i32)))
+    (func $begin (call $tell (i32.const 5))) (start $begin)
+    (func (export "f") (call $tell (i32.const 6))))
+  (core instance $i (instantiate $m (with "" (instance (export "tell" (func $tell))))))
+  (func (export "f") (canon lift (core func $i "f"))))"""
+
+
+@pytest.fixture
+def early(lab: Lab) -> Iterator[str]:
+    """A component that calls its host while it starts."""
+    lab.wit("package a:d@1.0.0;\nworld early { import tell: func(n: u32); export f: func(); }", name="early")
+    lab.build("wat", EARLY, name="early_c")
+    yield "early_c"
+    del lab.worlds.packages["early"]
+
+
+def test_a_guest_that_calls_while_it_starts(lab: Lab, early: str) -> None:
+    """Host functions answer at the start too; what they raise ends the start, and an interrupt does."""
+    told: list[int] = []
+    lab.host("teller", {"tell": told.append}, world="early")
+    fn = lab.instantiate(early, name="early", host=["teller"])
+    assert told == [5]
+    fn.f()
+    assert told == [5, 6]
+    for raised in (ValueError("no"), KeyboardInterrupt()):
+        lab.host("teller", {"tell": lambda n, raised=raised: raising(raised)(0, 0)}, world="early")
+        with pytest.raises((GuestTrap, KeyboardInterrupt)):
+            lab.instantiate(early, name="early", host=["teller"])
+    assert lab.instantiate("shop", name="fn").count() == 1
+
+
+def test_starts_are_measured_with_their_host(lab: Lab, early: str) -> None:
+    """Every start of a measurement calls the functions of its grants."""
+    told: list[int] = []
+    lab.host("teller", {"tell": told.append}, world="early")
+    fn = lab.instantiate(early, name="early", host=["teller"])
+    told.clear()
+    timings = lab.timings([fn], kind="startup", samples=3)
+    assert len(timings.startups) == 1
+    assert told.count(5) == told.count(6) >= 3
+
+
+def test_from_a_thread(lab: Lab) -> None:
+    """A call from another thread runs its functions there."""
+    where: list[str] = []
+
+    def add(a: int, b: int) -> int:
+        where.append(threading.current_thread().name)
+        return a + b
+
+    fn = over(lab, add=add)
+    thread = threading.Thread(target=lambda: where.append(str(fn.add(1, 2))), name="caller")
+    thread.start()
+    thread.join(20)
+    assert where == ["caller", "3"]
 
 
 # -------------------------------------------------------------------------------------------------- checks
@@ -379,11 +502,11 @@ def test_what_does_not_conform(source: str, messages: list[str]) -> None:
 def test_one_error_shows_the_signatures(lab: Lab) -> None:
     """The error holds every problem, with the signature that is expected."""
     with pytest.raises(CompileError) as error:
-        lab.host("kv2", {"get": lambda: 0, "put": print})
+        lab.host("kv3", {"get": lambda: 0, "put": print})
     text = str(error.value)
     for part in ("def get(key):", "def add(a, b):", "func(text: string)", "put is not in the interface"):
         assert part in text
-    assert "kv2" not in lab.hosts
+    assert "kv3" not in lab.hosts
 
 
 def test_which_import_is_meant(lab: Lab) -> None:

@@ -7,9 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from resource_guests import KEEPER, KEEPER_WIT, MAKER, MAKER_WIT
 
-from labkernel import CompileError, GuestTrap, Instance, Lab, UsageError, ValueDoesNotFit
+from labkernel import CompileError, ComponentError, GuestTrap, Instance, Lab, UsageError, ValueDoesNotFit
 from labkernel._cards import card_of
 
 
@@ -186,6 +195,73 @@ def test_a_handle_of_another_instance(lab: Lab, maker: Instance) -> None:
     assert counter.add(1) == 2
 
 
+class Handling(RuleBasedStateMachine):
+    """Whatever is done with a guest's resources, each is dropped exactly once, and in the guest."""
+
+    lab: Lab
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker = self.lab.instantiate("maker_c", name="machine")
+        self.live: list[Any] = []
+        self.dropped = 0
+
+    @rule()
+    def make(self) -> None:
+        """One more."""
+        self.live.append(self.maker.counter(len(self.live)))
+
+    @rule(n=st.integers(0, 4))
+    def make_some(self, n: int) -> None:
+        """Several in a list."""
+        self.live += self.maker.some(n)
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data(), how=st.sampled_from(["close", "with", "forget", "give", "twice"]))
+    def end(self, data: st.DataObject, how: str) -> None:
+        """One less, in any of the ways there are."""
+        one = self.live.pop(data.draw(st.integers(0, len(self.live) - 1)))
+        self.dropped += 1
+        if how in ("close", "twice"):
+            one.close()
+        if how == "with":
+            with one:
+                pass
+        if how == "give":
+            self.maker.take(one)
+        if how == "twice":
+            one.close()
+            with pytest.raises(UsageError):
+                one.add(1)
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data())
+    def use(self, data: st.DataObject) -> None:
+        """Use two, perhaps the same."""
+        one, other = (self.live[data.draw(st.integers(0, len(self.live) - 1))] for _ in range(2))
+        self.maker.sum(one, other)
+
+    @rule()
+    def start_anew(self) -> None:
+        """All end with their instance."""
+        self.maker.start()
+        self.live.clear()
+        self.dropped = 0
+
+    @invariant()
+    def each_is_dropped_once(self) -> None:
+        """The guest has counted."""
+        assert self.maker.dropped() == self.dropped
+
+
+def test_whatever_is_done_with_handles(lab: Lab) -> None:
+    """A machine makes, lends, gives, drops and forgets at random."""
+    Handling.lab = lab
+    run_state_machine_as_test(
+        Handling, settings=settings(max_examples=25, stateful_step_count=25, deadline=None)
+    )  # fmt: skip
+
+
 def test_handles_end_with_their_instance(lab: Lab, maker: Instance) -> None:
     """After a trap, a restart and a lost process a handle is a clear error, and closing it harmless."""
     counter = maker.counter(1)
@@ -286,6 +362,14 @@ def test_all_are_dropped_with_their_instance(lab: Lab, keeper: Instance, tally: 
     keeper.let_go()
     assert tally.closed == [1, 2, 4]
     assert [c.value for c in tally.given] == [3]
+
+
+def test_a_trace_of_what_is_passed_on(lab: Lab, tally: Tally) -> None:
+    """A component that hands an imported resource through its exports is refused a membrane, in words."""
+    with pytest.raises(ComponentError, match=r"passes on 'counter' of acme:count/tally@0\.1\.0"):
+        lab.instantiate("keeper_c", name="keeper_1", host=["tally"], trace=True)
+    maker = lab.instantiate("maker_c", name="maker_1", trace=True)
+    assert maker.counter(3).add(1) == 4
 
 
 def test_a_destructor_that_raises(lab: Lab) -> None:

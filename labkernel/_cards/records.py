@@ -21,7 +21,7 @@ from labkernel._sandbox import HostImplementation
 from labkernel._sandbox.tracing import Trace
 from labkernel._setup import Doctor
 from labkernel._timing import Table, format_bytes
-from labkernel._wit import Function, Package, World
+from labkernel._wit import Function, Package, World, has_handle
 
 __all__ = ["card_of", "shown_kinds"]
 
@@ -141,6 +141,7 @@ def _(record: Instance) -> Card:
         phases=record.phases,
         run_line=line,
         differences=differences,
+        warnings=record.on_host.unused,
         next_line=_fire_line(record.name, record.functions),
         next_why="fires one generated event and prints its call, ready to edit",
     )
@@ -199,6 +200,8 @@ def _(record: DepsRecord) -> Card:
 
 @card_of.register
 def _(record: Answer) -> Card:
+    takes_handle = any(has_handle(p.type) for p in record.function.params)
+    many = f"%fire {record.target.name} {record.function.full_name} -n 1000 --seed 7"
     return answer_card(
         call=f"%fire {record.target.name} {record.call}",
         result=record.wave,
@@ -207,8 +210,8 @@ def _(record: Answer) -> Card:
         index=record.index,
         is_error=record.wave.startswith("err"),
         warnings=record.warnings,
-        next_line=f"%fire {record.target.name} {record.function.full_name} -n 1000 --seed 7",
-        next_why="a thousand generated events, edges first",
+        next_line="" if takes_handle else many,
+        next_why="" if takes_handle else "a thousand generated events, edges first",
     )
 
 

@@ -304,7 +304,7 @@ class Service:
         after = linear_memories()
         held = max((size for at, size in before.items() if at not in after), default=0)
         ending = traps.Ending(text, status, instance.start, printed=run.tail, held_bytes=held)
-        name, raised = instance.host_error or ("", None)
+        (name, raised), instance.host_error = instance.host_error or ("", None), None
         if job.stopped and (ending.is_stop or job.stopped == OUTPUT_CAP or isinstance(raised, Stopped)):
             return stopped_error(job)
         if raised is not None:
@@ -318,7 +318,7 @@ class Service:
             yield
         except LabError as error:
             if not instance.store:
-                self._remember(number, f"its last call failed ({str(error).split('. ')[0]}).")
+                self._remember(number, f"its last call failed ({str(error).split('. ')[0][:200]}).")
             raise
         except Abandoned:
             self._remember(number, "its last call never came back from a host call.")

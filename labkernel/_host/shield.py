@@ -24,6 +24,10 @@ _AGAIN_S: Final = 0.5
 """How soon it is told again, if it has not ended."""
 
 
+_up: Final[list[Shield]] = []
+"""The shields of the main thread that are up, the innermost last."""
+
+
 class HostFunctionLate(BaseException):
     """The guest's time is over while a function of the notebook runs for it; the host process says so itself."""
 
@@ -46,12 +50,13 @@ class Shield:
         weakref.finalize(self, _close_both, self._read, self._write)
 
     def __enter__(self) -> Shield:
-        self.hit = False
+        self._lower_hit()
         if threading.current_thread() is threading.main_thread():
             old = signal.getsignal(signal.SIGINT)
             if callable(old):
                 signal.signal(signal.SIGINT, self._note)
                 self._old = old
+                _up.append(self)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -66,11 +71,18 @@ class Shield:
         if self._old is not None:
             signal.signal(signal.SIGINT, self._old)
             self._old = None
-        if self.hit:
-            self.hit = False
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._read, 4096)
+            _up.remove(self)
+        if self._lower_hit():
             raise KeyboardInterrupt from None
+
+    def _lower_hit(self) -> bool:
+        """Forget an interrupt that came, and return whether one had."""
+        if not self.hit:
+            return False
+        self.hit = False
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._read, 4096)
+        return True
 
     def opened(self, run: Callable[[], Answer], left_s: float) -> Answer:
         """Run a function of the user's, which interrupts reach, and which is ended when its guest's time is over.
@@ -108,7 +120,8 @@ class Shield:
                 signal.setitimer(signal.ITIMER_REAL, max(1e-3, left - time.monotonic() + began), interval)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
-        if self.is_open:
+        """End the function, unless it is itself exchanging frames with another process: it is told again."""
+        if self.is_open and _up[-1] is self:
             raise HostFunctionLate
 
     @property

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CacheDamaged
+from labkernel._errors import CacheDamaged, ComponentError
 from labkernel._host import EngineSettings, Supervisor
 from labkernel._lab.code import MachineCode
 from labkernel._lab.records import Build
 from labkernel._sandbox.membrane import Wrapped, generator, membrane_for
 from labkernel._toolbox import Toolbox
-from labkernel._wit import Function
+from labkernel._wit import Function, HandleType, parts
 
 __all__ = ["Membranes"]
 
@@ -51,7 +51,11 @@ class Membranes:
             build, wasm=self._cache.path(_KIND, key, ".wasm"), code=self._code.path(digest, settings),
             wasm_digest=digest, settings=settings, wrapped=table,
         )  # fmt: skip
-        return self._code.ensure(made, wasm=wasm)
+        try:
+            return self._code.ensure(made, wasm=wasm)
+        except ComponentError:
+            _refuse_passing_on(build)
+            raise
 
     def _settings(self, build: Build, size: int, compiler: str | None) -> EngineSettings:
         is_slow = build.form == "development" and size >= _WINCH_FROM_BYTES
@@ -80,3 +84,19 @@ class Membranes:
             facts = json.dumps([wrapped.function.to_data() for wrapped in table])
             self._cache.put(_KIND, key, facts.encode(), ".json")
             return wasm, table
+
+
+def _refuse_passing_on(build: Build) -> None:
+    """Tell why a component takes no membrane: its exports pass on a resource of its imports, which is another there.
+
+    Raises `ComponentError`.
+    """
+    imports = set(build.component.imported())
+    for function in build.component.functions():
+        for wit_type in [*(p.type for p in function.params), function.result]:
+            for part in parts(wit_type) if wit_type is not None else ():
+                if isinstance(part, HandleType) and part.owner in imports:
+                    raise ComponentError(
+                        f"{function.full_name} of {build.name} passes on {part.resource!r} of {part.owner}, which no "
+                        "membrane can see. Start it without --trace, and without grants that need a membrane."
+                    )

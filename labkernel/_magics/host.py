@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import linecache
-from typing import Any
+from typing import Any, Final
 
 from IPython.core.magic import magics_class
 
+from labkernel._errors import CompileError, Diagnostic
 from labkernel._magics.base import LabMagics, identifier, magic
 from labkernel._magics.line import parse_line, words_only
 from labkernel._magics.parsers import HOST
-from labkernel._sandbox import HostImplementation
+from labkernel._sandbox import HostImplementation, own_traceback
 
 __all__ = ["HostMagics"]
+
+
+_KEPT: Final[tuple[str, ...]] = ("__name__", "__builtins__")
 
 
 class CellNames(dict[str, Any]):
     """The names a cell defines. What it does not define itself it finds among the notebook's, as they are then."""
 
-    def __init__(self, notebook: dict[str, Any], name: str) -> None:
-        super().__init__(__name__=name, __builtins__=notebook.get("__builtins__", __builtins__))
+    def __init__(self, notebook: dict[str, Any]) -> None:
+        super().__init__({name: notebook[name] for name in _KEPT if name in notebook})
         self._notebook = notebook
 
     def __missing__(self, name: str) -> Any:
@@ -60,12 +64,27 @@ class HostMagics(LabMagics):
         parsed = parse_line(HOST, line)
         (name,) = words_only(parsed, HOST, ["NAME"])
         identifier(name, "host implementation")
-        file = f"<%%host {name}>"
-        code = compile(cell, file, "exec", dont_inherit=True)
-        linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
-        names = CellNames(self.shell.user_ns, name)
-        exec(code, names)
+        names = _run(cell, f"<%%host {name}>", CellNames(self.shell.user_ns))
         made = self.lab.host(name, names, world=parsed.world, interface=parsed.interface, source=cell)
         self.bind(name, made)
         self.screen.show(made)
         return made
+
+
+def _run(cell: str, file: str, names: CellNames) -> CellNames:
+    """Run a cell and return what it defines. Raises `CompileError` where it is no Python, and what it raises."""
+    try:
+        code = compile(cell, file, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        place = Diagnostic(
+            error.msg, line=error.lineno or 0, column=error.offset or 0, text=(error.text or "").rstrip("\n")
+        )
+        raise CompileError("The cell is no Python.", language="python", diagnostics=[place]) from None
+    linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
+    try:
+        exec(code, names)
+    except Exception as error:
+        lines = own_traceback(error).splitlines()
+        error.__dict__["_render_traceback_"] = lambda: lines
+        raise
+    return names

@@ -137,12 +137,16 @@ class WasmMagics(LabMagics):
                     instance.build.digest[:12],
                 )
             )
+        rows += [
+            ("host functions", h.name, "python", "", h.interface or h.world, "") for h in lab.hosts.values()
+        ]
         headers = ("kind", "name", "language", "form", "size or grants", "digest")
         return self.screen.show(list_card("Components and instances", headers, rows))
 
     def _show(self, line: Line) -> Any:
         (name,) = words_only(line, WASM_LINE, ["show NAME"])
-        return self.screen.show(self.lab.instances.get(name) or self.lab.component(name))
+        known = self.lab.instances.get(name) or self.lab.hosts.get(name)
+        return self.screen.show(known or self.lab.component(name))
 
     def _new(self, line: Line) -> None:
         language, name = words_only(line, WASM_LINE, ["new LANGUAGE", "NAME"])

@@ -5,7 +5,7 @@ It knows the interfaces of WASI 0.2 and what the engine does with each; it start
 
 from __future__ import annotations
 
-from labkernel._sandbox.answering import HostCalls
+from labkernel._sandbox.answering import HostCalls, own_traceback
 from labkernel._sandbox.contract import Slot, class_name, slots_of
 from labkernel._sandbox.guarding import KEPT, needs_membrane, policy_of, replay_policy
 from labkernel._sandbox.implementation import HostImplementation, import_of
@@ -21,6 +21,7 @@ __all__ = [
     "class_name",
     "import_of",
     "needs_membrane",
+    "own_traceback",
     "policy_of",
     "refuse_other_wasi",
     "refuse_ungranted",

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from labkernel._errors import LabError, ValueDoesNotFit
+from labkernel._errors import CapabilityError, LabError, ValueDoesNotFit
 from labkernel._host import HostFunctionLate
 from labkernel._sandbox.contract import DROP, Slot
 from labkernel._sandbox.implementation import HostImplementation
 from labkernel._values import Variant, WitErr, from_normal, owned_by, to_normal
 from labkernel._wit import HandleType, Primitive, ResultType, World
 
-__all__ = ["HostCalls"]
+__all__ = ["HostCalls", "own_traceback"]
 
 _LAB: Final = str(Path(__file__).resolve().parents[1])
 _MOST_LINES: Final = 40
@@ -43,10 +43,15 @@ class HostCalls:
         self._match()
 
     def _match(self) -> None:
-        seen, behind = {name: self._find(name) for name in self._names}, {}
+        seen = {name: self._find(name) for name in self._names}
+        behind: dict[str, str] = {}
         for name, implementation in seen.items():
             for item in self._world.imports:
                 if implementation.stands_for(item):
+                    if item.name in behind:
+                        raise CapabilityError(
+                            f"--host {name} and --host {behind[item.name]} both implement {item.name}; grant one."
+                        )
                     implementation.check(item)
                     behind[item.name] = name
         self._seen, self.behind = seen, behind
@@ -78,7 +83,7 @@ class HostCalls:
             raise
         except BaseException as error:  # noqa: BLE001 - the guest's call ends with it
             self.raised = error
-            return False, [_what_was_raised(full_name, error), _traceback(error)]
+            return False, [_what_was_raised(full_name, error), own_traceback(error)]
 
     def _answer(self, slot: Slot, implementation: HostImplementation, args: list[Any]) -> Any:
         function = slot.function
@@ -129,6 +134,19 @@ class HostCalls:
         """Let go of objects that were only lent to the guest."""
         for number in numbers:
             self._objects.pop(number, None)
+
+    @property
+    def unused(self) -> list[str]:
+        """What was granted and stands behind nothing, in words."""
+        told = []
+        for name, seen in self._seen.items():
+            if name not in self.behind.values():
+                imports = ", ".join(self._world.imported()) or "nothing"
+                told.append(
+                    f"--host {name} implements {seen.interface or 'functions of ' + seen.world}, which is not "
+                    f"imported; the component imports {imports}."
+                )
+        return told
 
     @property
     def held(self) -> tuple[Any, ...]:
@@ -197,7 +215,7 @@ def _what_was_raised(full_name: str, error: BaseException) -> str:
     return f"The host function {full_name} raised {said.rstrip('.')}."
 
 
-def _traceback(error: BaseException) -> str:
+def own_traceback(error: BaseException) -> str:
     """Return the lines of the user's own functions, as Python prints them; none of the lab's."""
     told: traceback.TracebackException | None = traceback.TracebackException.from_exception(error)
     whole = told
