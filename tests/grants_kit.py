@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import pytest
@@ -17,7 +18,7 @@ from labkernel._cache import Cache
 from labkernel._lab import Lab
 from labkernel._toolbox import find_toolbox
 
-__all__ = ["http_server", "prepared_lab", "tcp_server", "udp_server"]
+__all__ = ["http_server", "prepared_lab", "tcp_server", "udp_server", "visiting"]
 
 ASKER_WIT: Final = """package lab:asks@1.0.0;
 
@@ -205,10 +206,22 @@ def prepared_lab() -> Iterator[Lab]:
         yield made
 
 
+def _family(address: str) -> socket.AddressFamily:
+    """Return the family of an address; skip where the machine has no IPv6."""
+    if ":" not in address:
+        return socket.AF_INET
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    return socket.AF_INET6
+
+
 @contextlib.contextmanager
 def tcp_server(address: str = "127.0.0.1") -> Iterator[int]:
     """Answer `pong` to whoever connects, and yield the port."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    family = _family(address)
     server = socket.create_server((address, 0), family=family)
 
     def serve() -> None:
@@ -232,7 +245,7 @@ def tcp_server(address: str = "127.0.0.1") -> Iterator[int]:
 @contextlib.contextmanager
 def udp_server(address: str = "127.0.0.1") -> Iterator[tuple[int, list[bytes]]]:
     """Answer `pong` to each datagram, and yield the port and what arrived."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    family = _family(address)
     heard: list[bytes] = []
     with socket.socket(family, socket.SOCK_DGRAM) as server:
         server.bind((address, 0))
@@ -287,3 +300,26 @@ def http_server() -> Iterator[tuple[int, list[str]]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def visiting(place: Path) -> Iterator[list[bytes]]:
+    """Say `hello` to whoever writes its port to a file meanwhile, and yield what it answers."""
+    answers: list[bytes] = []
+    over = threading.Event()
+
+    def visit() -> None:
+        while not (place.exists() and place.read_text()):
+            if over.wait(0.01):
+                return
+        with socket.create_connection(("127.0.0.1", int(place.read_text())), timeout=5) as client:
+            client.sendall(b"hello")
+            answers.append(client.recv(64))
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        visitor.join()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from grants_kit import http_server, prepared_lab, tcp_server, udp_server
+from grants_kit import http_server, prepared_lab, tcp_server, udp_server, visiting
 
 from labkernel import CapabilityDenied
 from labkernel._lab import Lab
@@ -146,22 +144,8 @@ def test_udp(lab: Lab, address: str) -> None:
 def test_listening(lab: Lab, tmp_path: Path) -> None:
     """A guest serves where that was granted, and nowhere else."""
     fn = lab.instantiate("asker", net="listen:127.0.0.1:0", dirs=[f"{tmp_path}::/out:rw"])
-    answers: list[bytes] = []
-
-    def visit() -> None:
-        place = tmp_path / "port"
-        while not (place.exists() and place.read_text()):
-            pass
-        with socket.create_connection(("127.0.0.1", int(place.read_text())), timeout=5) as client:
-            client.sendall(b"hello")
-            answers.append(client.recv(64))
-
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    try:
+    with visiting(tmp_path / "port") as answers:
         assert _ok(fn.serve_one("127.0.0.1:0", "/out/port")) == "hello"
-    finally:
-        visitor.join()
     assert answers == [b"heard"]
     assert "denied" in _err(fn.serve_one("0.0.0.0:0", ""))
     assert "denied" in _err(fn.serve_one("127.0.0.1:8642", ""))

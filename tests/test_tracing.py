@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from grants_kit import http_server, prepared_lab, tcp_server, udp_server
+from grants_kit import http_server, prepared_lab, tcp_server, udp_server, visiting
 
 from labkernel import CapabilityDenied, GuestTrap, UsageError
 from labkernel._capability import Grants, make_grants
@@ -259,6 +260,22 @@ def test_least_network(lab: Lab) -> None:
         assert least == f"--net localhost:{port}"
 
 
+def test_least_listening(lab: Lab, tmp_path: Path) -> None:
+    """Where a guest listened is named by protocol, address and port."""
+
+    def ask(fn: Instance) -> Any:
+        place = tmp_path / "port"
+        place.unlink(missing_ok=True)
+        with visiting(place):
+            return fn.serve_one("127.0.0.1:0", "/out/port")
+
+    wide = {
+        "net": ["listen:127.0.0.1:*", "listen:127.0.0.1:0", "127.0.0.1:*"],
+        "dirs": [f"{tmp_path}::/out:rw"],
+    }
+    assert check_least(lab, wide, ask) == f"--dir {tmp_path}::/out:rw --net listen:tcp:127.0.0.1:0"
+
+
 def test_least_requests(lab: Lab) -> None:
     """A request is named by method, host and port."""
     with http_server() as (port, _):
@@ -374,6 +391,8 @@ def test_only_what_was_recorded_can_be_saved(lab: Lab, tmp_path: Path) -> None:
         '{"start": {"error": ""}, "calls": [["a", [], null]]}',
         '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": []}\n'
         '{"start": {"error": ""}, "calls": [[0, [{"bytes": "*"}], null]]}',
+        '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": ["a"]}\n'
+        '{"start": {"error": ""}, "calls": [[1, [], null]]}',
         "[" * 100_000,
     ],
 )  # fmt: skip
@@ -385,15 +404,18 @@ def test_files_that_are_no_recording(lab: Lab, tmp_path: Path, text: str) -> Non
         lab.replay("asker", path)
 
 
-def test_a_recording_cannot_answer_what_does_not_fit(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "answer", ['[["1", 2]]', "[[1]]", "[1]", "[[-1, 0]]", "[[1, 1000000000000]]", "[null]"]
+)
+def test_a_recording_cannot_answer_what_does_not_fit(lab: Lab, tmp_path: Path, answer: str) -> None:
     """A recording whose values are not of their types ends the guest with words, and harms nothing else."""
     fn = lab.instantiate("asker", record=True)
     fn.wall()
     path = lab.save_recording(fn, tmp_path / "run.jsonl")
-    path.write_text(path.read_text().replace("[0, [], [[", "[0, [], [[[").replace("[[], [[1", '[[], [["1'))
-    lines = path.read_text().splitlines()
-    lines[-1] = lines[-1].replace('"calls": [[', '"calls": [[999999, [], [1]], [')
-    path.write_text("\n".join(lines))
-    with pytest.raises((UsageError, GuestTrap)):
+    head, *lines = path.read_text().splitlines()
+    line = json.loads(lines[-1])
+    line["calls"][0][2] = json.loads(answer)
+    path.write_text("\n".join([head, *lines[:-1], json.dumps(line)]))
+    with pytest.raises(GuestTrap):
         lab.replay("asker", path)
     assert lab.instantiate("asker").variable("A") is None
