@@ -28,6 +28,7 @@ from labkernel._wit import (
     TupleType,
     Type,
     VariantType,
+    has_handle,
     type_text,
 )
 
@@ -66,7 +67,10 @@ def edges(wit_type: Type) -> list[Any]:
             return _flags(names)
         case HandleType() | OpaqueType():
             shown = type_text(wit_type)
-            raise UsageError(f"Events with a value of {shown} cannot be made up; write the call instead.")
+            given = " Give a handle that a call returned with --args." if has_handle(wit_type) else ""
+            raise UsageError(
+                f"Events with a value of {shown} cannot be made up; write the call instead.{given}"
+            )
 
 
 def rotated(columns: Sequence[Sequence[Any]]) -> list[list[Any]]:

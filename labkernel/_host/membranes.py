@@ -12,6 +12,7 @@ import ctypes
 import os
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -27,12 +28,14 @@ from labkernel._values.layout import MAX_FLAT_RESULTS, flatten
 if TYPE_CHECKING:
     from labkernel._host.engine import Instance
 
-__all__ = ["GUARDS", "Guard", "Passage", "Recorder", "provide"]
+__all__ = ["GUARDS", "IMPORTS", "Guard", "Ledgers", "Passage", "Recorder", "provide"]
 
 _HEADER: Final = struct.Struct("<IIII")
 _FRAME: Final = struct.Struct(f"<{at.ARGUMENTS + 1}Q")
 _CLOCK: Final = struct.Struct("<QQQQQ")
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+_ENDED: Final = 16
+"""Ended instances whose ledgers are kept."""
 _PIECE: Final = 1 << 15
 """Bytes that a guard lets the instance print at once."""
 
@@ -97,6 +100,7 @@ class Passage:
         self.kept = bytearray()
         self.lost = 0
         self._answer: Image | None = None
+        self._asked: tuple[int, list[Any]] | None = None
         self._open = threading.Lock()
         self._is_closed = False
         self.guard: Guard | None = GUARDS[policy.guard](policy) if policy.guard else None
@@ -147,7 +151,9 @@ class Passage:
     def ask(self, number: int, frame: int, space: int, capacity: int) -> int:
         """Answer the membrane's question as `host.wit` says."""
         if self._answer is None:
-            answer = self._guarded().ask(number, self._arguments(number, frame))
+            arguments = self._arguments(number, frame)
+            answer = self._guarded().ask(number, arguments)
+            self._asked = number, arguments
             if answer is None:
                 return -1
             self._answer = Image()
@@ -170,7 +176,9 @@ class Passage:
             told = lift(self.read, [value], result)
         else:
             told = read(self.read, value, result)
-        self._guarded().tell(number, self._arguments(number, frame), told)
+        asked, self._asked = self._asked, None
+        arguments = asked[1] if asked and asked[0] == number else self._arguments(number, frame)
+        self._guarded().tell(number, arguments, told)
 
     def _arguments(self, number: int, frame: int) -> list[Any]:
         flat = _FRAME.unpack(self.read(frame, _FRAME.size))
@@ -182,8 +190,35 @@ class Passage:
         return self.guard
 
 
+class Ledgers:
+    """The ledgers of instances, those of the last ended ones included."""
+
+    def __init__(self) -> None:
+        self._ended: dict[int, Passage] = {}
+
+    def keep(self, number: int, instance: Instance | None) -> None:
+        """Keep an ending instance's ledger for a while."""
+        if instance is not None and instance.passage is not None:
+            self._ended.pop(number, None)
+            self._ended[number] = instance.passage
+            while len(self._ended) > _ENDED:
+                self._ended.pop(next(iter(self._ended)))
+
+    def take(self, number: int, instance: Instance | None) -> list[Any]:
+        """Return what there is new in a ledger, as the fields of `Ledger`."""
+        passage = self._ended.get(number) if instance is None else instance.passage
+        if passage is None:
+            return [b"", 0, None]
+        passage.collect()
+        return passage.take()
+
+
+IMPORTS: Final = (at.IMPORT, at.CLOCK_IMPORT)
+"""What membranes import of the lab. The clock is passed on from WASI where guest and membrane are composed as bytes."""
+
+
 def provide(name: str) -> HostFunction:
-    """Return the implementation of a function of `labkernel:membrane/host`, by its name."""
+    """Return the implementation of a function of these imports, by its name."""
     return _FUNCTIONS[name]
 
 
@@ -227,6 +262,7 @@ def _ask(instance: Instance, arguments: list[Any]) -> int:
 
 
 _FUNCTIONS: Final[dict[str, HostFunction]] = {
+    "now": lambda *_: time.monotonic_ns(),
     "policy": _policy,
     "ask": _ask,
     "tell": lambda instance, arguments: _passage(instance).tell(*arguments),

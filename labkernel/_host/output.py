@@ -77,10 +77,10 @@ class Output:
                     run.flush(final=True)
                 self._run = None
 
-    def pause(self, run: Run) -> None:
+    def pause(self, run: Run | None) -> None:
         """Take in and send what has been written: whoever prints next, prints after it."""
         with self._lock:
-            if self._run is run and (self._poll.poll(0) or self._held or run.texts):
+            if run is not None and self._run is run and (self._poll.poll(0) or self._held or run.texts):
                 self._drain(run, everything=True)
                 run.flush(due=True)
 

@@ -16,8 +16,6 @@ from labkernel._host.capi import EngineFailure, error_parts
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.linking import Linker, Links
 from labkernel._host.many import Many
-from labkernel._host.membrane_layout import IMPORT as MEMBRANE
-from labkernel._host.membranes import Passage
 from labkernel._host.memory import linear_memories
 from labkernel._host.notebook import Notebook
 from labkernel._host.output import Output, Run
@@ -32,7 +30,6 @@ __all__ = ["Service", "stopped_error"]
 
 _now: Final = time.perf_counter_ns
 _FINISHED: Final = 4096
-_LEDGERS: Final = 16
 
 
 class Sender(Protocol):
@@ -59,8 +56,8 @@ class Service:
         self._components: dict[int, Component] = {}
         self._instances: dict[int, Instance] = {}
         self._finished: dict[int, str] = {}
-        self.providers: dict[str, Provider] = {MEMBRANE: membranes.provide}
-        self._ledgers: dict[int, Passage] = {}
+        self.providers: dict[str, Provider] = dict.fromkeys(membranes.IMPORTS, membranes.provide)
+        self._ledgers = membranes.Ledgers()
         self._memories = Memories()
         self._notebook = Notebook(link, lambda job: self.output.pause(job.output))
         self._last = 0
@@ -174,7 +171,7 @@ class Service:
         _check_membrane(component, start)
         functions = {item.name for item in component.world.imports if isinstance(item, Function)}
         kernel = {n: self._notebook.provider(n, is_function=n in functions) for n in start.notebook}
-        names = start.host if start.membrane is None else (*start.host, MEMBRANE)
+        names = start.host if start.membrane is None else (*start.host, *membranes.IMPORTS)
         providers = {name: self._provider(name) for name in names} | kernel
         return component.linker(Links(providers, start.denied, start.http))
 
@@ -197,7 +194,7 @@ class Service:
             instance.close()
             raise
         if error:
-            self._keep_ledger(0, instance)
+            self._ledgers.keep(0, instance)
             raise self._failure(job, instance, error, linking=True)
         return instance
 
@@ -215,24 +212,12 @@ class Service:
 
     def ledger(self, job: Job, number: int) -> list[Any]:
         """Return what the membrane of an instance has seen, ended ones included; 0 is the last that failed to start."""
-        instance = self._instances.get(number)
-        passage = self._ledgers.get(number) if instance is None else instance.passage
-        if passage is None:
-            return [b"", 0, None]
-        passage.collect()
-        return passage.take()
+        return self._ledgers.take(number, self._instances.get(number))
 
     def peek(self, job: Job, number: int, wanted: bytes, most: int) -> list[list[Any]]:
         """Return what is found in an instance's linear memories; see `peeking.peek`."""
         self.live(number)
         return peek(self._memories.of(number, self._instances), wanted, most)
-
-    def _keep_ledger(self, number: int, instance: Instance) -> None:
-        """Keep an ended instance's ledger for a while."""
-        if instance.passage is not None:
-            self._ledgers[number] = instance.passage
-            while len(self._ledgers) > _LEDGERS:
-                self._ledgers.pop(next(iter(self._ledgers)))
 
     # ----------------------------------------------------------------------------------------------- calls
 
@@ -331,8 +316,7 @@ class Service:
                 self._remember(number, "its last call never came back from a host call.")
 
     def _remember(self, number: int, why: str) -> None:
-        if instance := self._instances.pop(number, None):
-            self._keep_ledger(number, instance)
+        self._ledgers.keep(number, self._instances.pop(number, None))
         self._finished[number] = why
         while len(self._finished) > _FINISHED:
             self._finished.pop(next(iter(self._finished)))

@@ -84,10 +84,12 @@ class Short:
                 if payload is None:
                     return name
                 return f"{name}({self.memory(payload, data, at + payload_offset(wit_type))})"
+            case _ if at + size(wit_type) > len(data):
+                return MORE
             case HandleType():
                 return self._handle(wit_type, int.from_bytes(data[at : at + 4], "little"))
             case _:
-                return MORE if at + size(wit_type) > len(data) else wave(read(data, at, wit_type), wit_type)
+                return wave(read(data, at, wit_type), wit_type)
 
     def _flat(self, wit_type: Type, slots: Sequence[int], at: int) -> str:
         if is_text(wit_type) or isinstance(wit_type, ListType):
