@@ -57,6 +57,7 @@ def test_a_trace_tells_what_was_asked(lab: Lab, tmp_path: Path) -> None:
     assert verdicts[2][1:] == ("wasi:sockets/tcp-create-socket#create-tcp-socket", "refused")
     assert [e.call for e in trace.events][1:3] == ['say("hi")', 'write-file("/data/b.txt", "x")']
     assert [e.output_bytes for e in trace.events] == [0, 3, 0, 0, 0]
+    assert all(1 << 16 <= (e.memory_bytes or 0) <= 256 << 20 for e in trace.events)
     assert sum(e.calls for e in trace.events) + len(trace.of(-1)) == len(trace)
     starts = [c.start_ns for c in trace.calls]
     assert starts == sorted(starts)

@@ -79,16 +79,17 @@ class Watched:
         """
         if not self.tracing.is_kept:
             return
-        calls, before = 0, len(self._gathering.recorded)
+        calls, memory, before = 0, 0, len(self._gathering.recorded)
         with contextlib.suppress(LabError):
             if not self.build.wrapped:
                 raise UsageError("There is no membrane that could tell.")
             ledger = self._lab.guests.ledger(started)
             if self.tracing.recording is not None:
                 ledger = replace(ledger, guard=None)
+            memory = ledger.memory_bytes
             calls = self._gathering.add(ledger, -1 if event is None else event.number)
         if event is not None:
-            self._gathering.end(replace(event, calls=calls))
+            self._gathering.end(replace(event, calls=calls, memory_bytes=memory or None))
         if self.tracing.is_recorded:
             first, *rest = fired or [Played("", [], ())]
             self.played += [replace(first, calls=tuple(self._gathering.recorded[before:])), *rest]
@@ -129,6 +130,7 @@ class Watched:
             notes=(_INCOMPLETE,) if self.lost else (),
             budgets={
                 "time": f"{budgets.timeout_s:g} s",
+                "memory": format_bytes(budgets.memory_bytes),
                 "output": format_bytes(budgets.output_bytes),
                 "fuel": f"{budgets.fuel}" if budgets.fuel else "",
             },
