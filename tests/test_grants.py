@@ -62,6 +62,20 @@ def test_denied_clocks_and_randomness(lab: Lab) -> None:
     assert fn.variable("A") is None
 
 
+@pytest.mark.parametrize(
+    "more", [{"trace": True}, {"record": True}, {"net": "localhost:1"}, {"random": "seed:7"}]
+)
+def test_a_denied_clock_behind_a_membrane(lab: Lab, more: dict[str, Any]) -> None:
+    """What was denied traps behind a membrane too, which itself may read the clock."""
+    fn = lab.instantiate("asker", clock="deny", **more)
+    assert fn.variable("A") is None
+    told = r"wasi:clocks/wall-clock@0.2.\d+#now.*--clock deny.*--clock real"
+    with pytest.raises(CapabilityDenied, match=told) as caught:
+        fn.wall()
+    assert caught.value.import_name.startswith("wasi:clocks/wall-clock@")
+    assert fn.variable("A") is None
+
+
 def test_real_ones_stay_the_machines(lab: Lab) -> None:
     """Without a grant, or with `real`, the machine's clock and randomness answer."""
     import time

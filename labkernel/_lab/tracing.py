@@ -60,7 +60,11 @@ class Watched:
         policy = self._policy()
         grants = self._grants if self.tracing.recording is None else Grants()
         return replace(
-            start, membrane=tuple(policy.to_data()), network=bool(grants.net), http=bool(grants.http)
+            start,
+            membrane=tuple(policy.to_data()),
+            network=bool(grants.net),
+            http=bool(grants.http),
+            denied=(),
         )
 
     def _policy(self) -> Policy:
