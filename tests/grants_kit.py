@@ -120,6 +120,7 @@ world sender {
   import wasi:http/outgoing-handler@0.2.6;
   export request: func(method: string, scheme: string, authority: option<string>, path: string)
     -> result<tuple<u16, string>, string>;
+  export pretend: func(name: string, value: string) -> result<_, string>;
 }
 """
 
@@ -127,6 +128,9 @@ SENDER: Final = r"""
 use wasi::http::outgoing_handler::handle;
 use wasi::http::types::{Fields, Method, OutgoingRequest, Scheme};
 
+fn pretend(name: String, value: String) -> Result<(), String> {
+    Fields::new().append(&name, value.as_bytes()).map_err(|e| format!("{e:?}"))
+}
 fn request(method: String, scheme: String, authority: Option<String>, path: String)
     -> Result<(u16, String), String> {
     let wanted = OutgoingRequest::new(Fields::new());

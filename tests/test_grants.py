@@ -198,6 +198,14 @@ def test_requests(lab: Lab) -> None:
         assert unasked == []
 
 
+def test_a_host_cannot_be_pretended(lab: Lab) -> None:
+    """A guest sets no header that names another host than the one it was granted, nor one that opens a tunnel."""
+    fn = lab.instantiate("sender", http="127.0.0.1:1")
+    _ok(fn.pretend("x-lab", "1"))
+    for name in ("host", "Host", "connection", "upgrade", "proxy-authorization"):
+        assert _err(fn.pretend(name, "b.example")) == "HeaderError::Forbidden", name
+
+
 def test_redirects_are_not_followed(lab: Lab) -> None:
     """A redirect comes to the guest as it is; following it is a request of its own, looked at like any other."""
     with http_server() as (port, asked), http_server() as (other, unasked):

@@ -46,7 +46,8 @@ class FireMagics(LabMagics):
         the look-up of a name, at connect, bind and listen, and for each datagram sent; a granted name stands for
         whatever addresses the machine finds for it. Requests are held to method, host and port as written; a
         redirect is the guest's to follow, as a request of its own. What that does not guard: who writes to a socket
-        that may send datagrams, what a granted server does with what it is sent, and time measured by counting.
+        that may send datagrams, what a granted server does with what it is sent, and time measured by counting. A
+        membrane's own instructions count as the guest's fuel.
         """
         parsed = parse_line(INSTANTIATE, line)
         (component,) = words_only(parsed, INSTANTIATE, ["COMPONENT"])
