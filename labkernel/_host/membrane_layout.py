@@ -79,7 +79,7 @@ RECORD, ASK, TELL, SPECIAL = 1, 2, 4, 8
 
 #: Flags of an entry.
 RETURNED, ANSWERED, VIRTUAL = 1, 2, 4
-CAPACITY: Final = 1024
+CAPACITY: Final = 256
 """Entries that the ledger holds before it is drained."""
 ENTRY_ARGUMENTS: Final = 24
 ENTRY_TEXT: Final = ENTRY_ARGUMENTS + 8 * ARGUMENTS

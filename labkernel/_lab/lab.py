@@ -73,7 +73,11 @@ class Lab(Seeing):
             self.cache, tools=self.tools, code=self.code, toolbox=self.toolbox, progress=self.progress
         )
         self.membranes = Membranes(
-            self.cache, code=self.code, toolbox=self.builder.ready_toolbox, tools=self.tools
+            self.cache,
+            code=self.code,
+            toolbox=self.builder.ready_toolbox,
+            tools=self.tools,
+            progress=self.progress,
         )
         self._measuring = Measuring(self)
         self.watching_costs: dict[Tracing, float] = {}

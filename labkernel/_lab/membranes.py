@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labkernel._cache import Cache, key_of
@@ -24,13 +24,26 @@ _WINCH_FROM_BYTES: Final = 1 << 20
 """From this size on a development build's composite takes Winch: who traces an edit waits for the compiler most."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Composite:
+    """A component behind its membrane, as the cache has it."""
+
+    digest: str
+    table: tuple[Wrapped, ...]
+
+
 class Membranes:
-    """`toolbox` returns the toolbox, built first where it is missing; `tools` is the host process that assembles."""
+    """`toolbox` returns the toolbox, built first where it is missing; `tools` is the host process that assembles.
+
+    `progress` is told what takes seconds.
+    """
 
     def __init__(
-        self, cache: Cache, *, code: MachineCode, toolbox: Callable[[], Toolbox], tools: Supervisor
-    ) -> None:
+        self, cache: Cache, *, code: MachineCode, toolbox: Callable[[], Toolbox], tools: Supervisor,
+        progress: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self._cache, self._code, self._toolbox, self._tools = cache, code, toolbox, tools
+        self._progress = progress
 
     def behind(self, build: Build, *, compiler: str | None = None) -> Build:
         """Return the same build behind a membrane of its own: `wrapped` is what the membrane sees, by number.
@@ -40,19 +53,32 @@ class Membranes:
         """
         if build.wrapped:
             return build
-        guest = build.wasm_digest or build.digest
-        key = key_of(_KIND, generator(), guest)
-        wasm, table = self._cached(key) or self._make(key, build)
-        if not table:
+        key = key_of(_KIND, generator(), build.wasm_digest or build.digest)
+        found = self._cached(key) or self._make(key, build)
+        if not found.table:
             return build
-        settings = self._settings(build, len(wasm), compiler)
-        digest = hashlib.sha256(wasm).hexdigest()
-        made = replace(
-            build, wasm=self._cache.path(_KIND, key, ".wasm"), code=self._code.path(digest, settings),
-            wasm_digest=digest, settings=settings, wrapped=table,
-        )  # fmt: skip
+        made = self._behind(build, key, found, compiler)
         try:
-            return self._code.ensure(made, wasm=wasm)
+            return self._ensure(made, build)
+        except CacheDamaged:
+            self._cache.drop(_KIND, key, ".wasm")
+            self._make(key, build)
+            return self._ensure(made, build)
+
+    def _behind(self, build: Build, key: str, found: _Composite, compiler: str | None) -> Build:
+        wasm = self._cache.path(_KIND, key, ".wasm")
+        size = wasm.stat().st_size if wasm.exists() else 0
+        settings = self._settings(build, size, compiler)
+        code = self._code.path(found.digest, settings)
+        if size >= _WINCH_FROM_BYTES and not code.exists():
+            self._progress(f"compiling {build.name} with a membrane around it: some seconds, once")
+        return replace(
+            build, wasm=wasm, code=code, wasm_digest=found.digest, settings=settings, wrapped=found.table
+        )
+
+    def _ensure(self, made: Build, build: Build) -> Build:
+        try:
+            return self._code.ensure(made)
         except ComponentError:
             _refuse_passing_on(build)
             raise
@@ -63,18 +89,20 @@ class Membranes:
             return replace(build.settings, compiler="winch")
         return build.settings
 
-    def _cached(self, key: str) -> tuple[bytes, tuple[Wrapped, ...]] | None:
+    def _cached(self, key: str) -> _Composite | None:
         try:
-            wasm = self._cache.read(_KIND, key, ".wasm")
             facts = self._cache.read(_KIND, key, ".json")
         except CacheDamaged:
             return None
-        if wasm is None or facts is None:
+        digest = self._cache.digest(_KIND, key, ".wasm")
+        if digest is None or facts is None:
             return None
         functions = map(Function.from_data, json.loads(facts))
-        return wasm, tuple(Wrapped(number, function) for number, function in enumerate(functions))
+        return _Composite(
+            digest, tuple(Wrapped(number, function) for number, function in enumerate(functions))
+        )
 
-    def _make(self, key: str, build: Build) -> tuple[bytes, tuple[Wrapped, ...]]:
+    def _make(self, key: str, build: Build) -> _Composite:
         with self._cache.building(_KIND, key):
             if found := self._cached(key):
                 return found
@@ -83,7 +111,7 @@ class Membranes:
             self._cache.put(_KIND, key, wasm, ".wasm")
             facts = json.dumps([wrapped.function.to_data() for wrapped in table])
             self._cache.put(_KIND, key, facts.encode(), ".json")
-            return wasm, table
+            return _Composite(hashlib.sha256(wasm).hexdigest(), table)
 
 
 def _refuse_passing_on(build: Build) -> None:

@@ -16,7 +16,7 @@ from labkernel._sandbox.membrane.texts import is_text
 from labkernel._values.flat import lift
 from labkernel._values.image import case_of_number, cases_of, read
 from labkernel._values.layout import discriminant_size, flatten, offsets, payload_offset, size
-from labkernel._values.wave_out import wave
+from labkernel._values.wave_out import label, wave
 from labkernel._wit import (
     HandleType,
     ListType,
@@ -80,7 +80,7 @@ class Short:
                 if at + width > len(data):
                     return MORE
                 number = int.from_bytes(data[at : at + width], "little")
-                name, payload = case_of_number(wit_type, number)
+                name, payload = _case(wit_type, number)
                 if payload is None:
                     return name
                 return f"{name}({self.memory(payload, data, at + payload_offset(wit_type))})"
@@ -102,7 +102,7 @@ class Short:
                     wit_type, [self._flat(t, slots, p) for t, p in zip(types, places, strict=False)]
                 )
             case OptionType() | ResultType() | VariantType():
-                name, payload = case_of_number(wit_type, slots[at] & _MASK)
+                name, payload = _case(wit_type, slots[at] & _MASK)
                 return name if payload is None else f"{name}({self._flat(payload, slots, at + 1)})"
             case HandleType():
                 return self._handle(wit_type, slots[at] & _MASK)
@@ -131,11 +131,20 @@ def _is_readable(text: str, data: bytes) -> bool:
     return all(c.isprintable() or c in "\n\r\t" for c in text) and len(data) - len(text.encode()) < 4
 
 
+def _case(wit_type: OptionType | ResultType | VariantType, number: int) -> tuple[str, Type | None]:
+    """Return a case as WAVE writes its name, and its payload's type."""
+    name, payload = case_of_number(wit_type, number)
+    return (label(name) if isinstance(wit_type, VariantType) else name), payload
+
+
 def _joined(wit_type: RecordType | TupleType, inner: Sequence[str]) -> str:
     if isinstance(wit_type, TupleType):
         return f"({', '.join(inner)})"
-    return "{" + ", ".join(_fields(wit_type, inner)) + "}"
+    return "{" + (", ".join(_fields(wit_type, inner)) or ":") + "}"
 
 
 def _fields(wit_type: RecordType, inner: Sequence[str]) -> Iterator[str]:
-    return (f"{f.name}: {text}" for f, text in zip(wit_type.fields, inner, strict=True))
+    """Yield the fields as WAVE writes them: those that are `none` are left out."""
+    for each, text in zip(wit_type.fields, inner, strict=True):
+        if text != "none" or not isinstance(each.type, OptionType):
+            yield f"{each.name}: {text}"

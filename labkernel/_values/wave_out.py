@@ -25,7 +25,7 @@ from labkernel._wit import (
     VariantType,
 )
 
-__all__ = ["wave"]
+__all__ = ["label", "wave"]
 
 Write: TypeAlias = Callable[[Any], str]
 
@@ -71,9 +71,9 @@ def _make(wit_type: Type) -> Write:
         case ResultType(ok, err):
             return _variant({"ok": ("ok", ok), "err": ("err", err)})
         case VariantType(cases):
-            return _variant({c.name: (_label(c.name), c.type) for c in cases})
+            return _variant({c.name: (label(c.name), c.type) for c in cases})
         case EnumType():
-            return _label
+            return label
         case FlagsType():
             return lambda normal: f"{{{', '.join(normal)}}}"
         case HandleType(resource):
@@ -85,7 +85,8 @@ def _make(wit_type: Type) -> Write:
 _write_of: Final[Compiled[Write]] = Compiled(_make)
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
+    """Return the name of a case or a flag as WAVE writes it: keywords are marked."""
     return f"%{name}" if name in KEYWORDS else name
 
 
@@ -100,13 +101,13 @@ def _record(fields: list[tuple[str, Write]]) -> Write:
 
 def _variant(cases: dict[str, tuple[str, Type | None]]) -> Write:
     writers = {
-        name: (label, None if payload is None else _write_of(payload))
-        for name, (label, payload) in cases.items()
+        name: (shown, None if payload is None else _write_of(payload))
+        for name, (shown, payload) in cases.items()
     }
 
     def write(normal: Any) -> str:
-        label, inner = writers[normal[0]]
-        return label if inner is None else f"{label}({inner(normal[1])})"
+        shown, inner = writers[normal[0]]
+        return shown if inner is None else f"{shown}({inner(normal[1])})"
 
     return write
 

@@ -15,11 +15,12 @@ from importlib.resources import files
 from labkernel._errors import ComponentError
 from labkernel._host import Supervisor
 from labkernel._host.membrane_layout import CLOCK_IMPORT, IMPORT
+from labkernel._sandbox.membrane.apart import Apart, versions_apart
 from labkernel._sandbox.membrane.compose import compose, import_prefix
 from labkernel._sandbox.membrane.table import Wrapped, table_of
 from labkernel._sandbox.membrane.text import module_text
 from labkernel._toolbox import Toolbox
-from labkernel._wit import Interface, OpaqueType, World
+from labkernel._wit import Function, OpaqueType, Package, World, parts
 
 __all__ = ["Membrane", "Wrapped", "generator", "membrane_for", "table_of"]
 
@@ -59,10 +60,29 @@ def membrane_for(component: bytes, *, toolbox: Toolbox, supervisor: Supervisor) 
     table = table_of(world)
     if not table:
         return None
-    core = supervisor.assemble(module_text(world))
+    apart = versions_apart(world.imported())
+    if apart.names:
+        package = _renamed(package, apart, toolbox)
+    core = supervisor.assemble(module_text(_wrapped_world(package.worlds[0]), apart))
     membrane = toolbox.componentize(core, package, "root")
-    made = compose(component, membrane, _clock_of(world), _root_resources(world))
+    made = compose(
+        component, membrane, _clock_of(world), resources=_root_resources(world), outside=apart.outside
+    )
+    if made is None and apart.names:
+        raise ComponentError(
+            f"The component imports {' and '.join(p + '@' + v for p, v in apart.names)} beside a newer version, and "
+            "its imports don't come first, expected one version or imports first. Build or compose it again."
+        )
     return Membrane(made or toolbox.plug(component, [membrane]), table)
+
+
+def _renamed(package: Package, apart: Apart, toolbox: Toolbox) -> Package:
+    """Return the package with its versions kept apart."""
+    files = {path: apart.inside(text) for path, text in package.files}
+    main = {path: text for path, text in files.items() if not path.startswith("deps/")}
+    return toolbox.resolve_files(
+        main, deps=[{path: text} for path, text in files.items() if path not in main]
+    )
 
 
 def _clock_of(world: World) -> str:
@@ -85,12 +105,18 @@ def _root_resources(world: World) -> list[tuple[str, str, str]]:
 def _wrapped_world(world: World) -> World:
     """Return the world that the membrane exports, as imports. Raises `ComponentError` for one that it cannot."""
     resources = [t.name for t in world.types if t.type == OpaqueType("resource") and not t.alias_of]
-    if resources:
+    wrapped = World(world.name, world.package, world.exports, (), world.types)
+    late = [w.name for w in table_of(wrapped) if is_late(w.function)]
+    if resources or late:
+        what = f"the resource {resources[0]!r} at its root" if resources else f"the asynchronous {late[0]!r}"
         raise ComponentError(
-            f"The component imports the resource {resources[0]!r} at its root, expected resources in interfaces only. "
+            f"The component imports {what}, expected plain functions and resources in interfaces. "
             "It runs without a membrane: leave out the grants and the trace that need one."
         )
-    wrapped = tuple(
-        item for item in world.exports if not isinstance(item, Interface) or item.functions or item.types
-    )
-    return World(world.name, world.package, wrapped, (), world.types)
+    return wrapped
+
+
+def is_late(function: Function) -> bool:
+    """Whether a function is asynchronous, or takes or returns a stream or a future."""
+    types = [p.type for p in function.params] + ([] if function.result is None else [function.result])
+    return function.is_async or any(isinstance(part, OpaqueType) for t in types for part in parts(t))

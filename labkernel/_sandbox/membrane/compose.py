@@ -9,7 +9,7 @@ components whose imports don't come first. The format: the Component Model's `Bi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -158,18 +158,24 @@ def _skip_type(reader: _Reader) -> None:
 
 
 def compose(
-    guest: bytes, membrane: bytes, clock: str, resources: Sequence[tuple[str, str, str]] = ()
+    guest: bytes,
+    membrane: bytes,
+    clock: str,
+    *,
+    resources: Sequence[tuple[str, str, str]] = (),
+    outside: Callable[[str], str] = str,
 ) -> bytes | None:
     """Return one component: the guest behind the membrane; `None` where the guest is not of the plain form.
 
     `clock` is the name that the outer component imports WASI's monotonic clock by. `resources` are those that the
-    guest imports at its root: name there, interface, and name in the interface.
+    guest imports at its root: name there, interface, and name in the interface. `outside` gives the guest's name for
+    an import or export of the membrane's.
     """
     outer, inner = import_prefix(guest), import_prefix(membrane)
     if outer is None or inner is None:
         return None
     try:
-        return _Outer(outer, inner, clock).made(guest, membrane, resources)
+        return _Outer(outer, inner, clock, outside).made(guest, membrane, resources)
     except NotPlain:
         return None
 
@@ -177,8 +183,8 @@ def compose(
 class _Outer:
     """The outer component in the making."""
 
-    def __init__(self, outer: Imports, inner: Imports, clock: str) -> None:
-        self.outer, self.inner, self.clock = outer, inner, clock
+    def __init__(self, outer: Imports, inner: Imports, clock: str, outside: Callable[[str], str]) -> None:
+        self.outer, self.inner, self.clock, self.outside = outer, inner, clock, outside
         self.parts = [outer.prefix]
 
     def made(self, guest: bytes, membrane: bytes, resources: Sequence[tuple[str, str, str]]) -> bytes:
@@ -188,11 +194,10 @@ class _Outer:
         self.parts += [_section(_COMPONENT, membrane), _section(_COMPONENT, guest)]
         first = self.outer.add(_COMPONENT_SORT, 2)
         given = {**self.outer.names, CLOCK_IMPORT: (_INSTANCE_SORT, self._clock(time))}
-        membrane_at = self._instantiate(first, {name: given[name] for name in self.inner.names})
-        wanted = [e for e in exports(membrane) if e[0] in imports]
-        arguments = imports | dict(
-            zip([name for name, _ in wanted], self._aliases(membrane_at, wanted), strict=True)
-        )
+        membrane_at = self._instantiate(first, {name: given[self.outside(name)] for name in self.inner.names})
+        wanted = [(name, sort) for name, sort in exports(membrane) if self.outside(name) in imports]
+        passed = zip(wanted, self._aliases(membrane_at, wanted), strict=True)
+        arguments = imports | {self.outside(name): item for (name, _), item in passed}
         for name, interface, own in resources:
             arguments[name] = self._aliases(arguments[interface][1], [(own, _TYPE_SORT)])[0]
         guest_at = self._instantiate(first + 1, arguments)

@@ -25,6 +25,7 @@ from labkernel._host.membrane_layout import (
     VIRTUAL,
 )
 from labkernel._sandbox.membrane import runtime, specials
+from labkernel._sandbox.membrane.apart import Apart
 from labkernel._sandbox.membrane.handles import Walk, holds_own
 from labkernel._sandbox.membrane.table import Resource, Wrapped, resources_of, table_of
 from labkernel._sandbox.membrane.texts import Text, argument_texts, result_text
@@ -36,15 +37,16 @@ __all__ = ["module_text"]
 _PAGE = 1 << 16
 
 
-def module_text(world: World) -> str:
-    """Return the core module for a component that imports what this world imports."""
-    return Module(world).text()
+def module_text(world: World, apart: Apart) -> str:
+    """Return the core module for a component that imports what this world imports, under the names it has inside."""
+    return Module(world, apart).text()
 
 
 class Module:
     """One membrane in the making."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, apart: Apart) -> None:
+        self.apart = apart
         self.table = table_of(world)
         self.resources = resources_of(world)
         self.numbers = {(r.owner, r.name): n for n, r in enumerate(self.resources)}
@@ -64,7 +66,7 @@ class Module:
             runtime.RUNTIME.format(heap=self.heap, ledger=self.ledger),
             specials.RUNTIME,
             *(self._resource(n, r) for n, r in enumerate(self.resources)),
-            *(Passage(self, wrapped).text() for wrapped in self.table if not wrapped.is_drop),
+            *(Body(self, wrapped).text() for wrapped in self.table if not wrapped.is_drop),
         ]
         return "(module\n" + "\n".join(parts) + ")\n"
 
@@ -123,8 +125,8 @@ class Module:
         return f"(i32.load8_u offset={self.policy + number} (i32.const 0))"
 
 
-class Passage:
-    """One wrapped function: the flat signature of an export, the import of the same name inside."""
+class Body:
+    """One wrapped function: the flat signature of an export, and in its body the import of the same name."""
 
     def __init__(self, module: Module, wrapped: Wrapped) -> None:
         self.module, self.number, self.function = module, wrapped.number, wrapped.function
@@ -216,7 +218,7 @@ class Passage:
             values.append("(local.get $r)")
         call = f"(call $import{self.number} {' '.join(values)})"
         call = f"(local.set $r {call})" if self.results and not self.is_large else call
-        own = specials.special(self.function, self.number)
+        own = specials.special(self.module.apart.function_outside(self.function), self.number)
         if not own:
             return call
         return (
