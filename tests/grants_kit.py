@@ -34,6 +34,7 @@ world asker {
   export datagram: func(local: string, address: string, text: string) -> result<string, string>;
   export datagram-connected: func(address: string, text: string) -> result<string, string>;
   export serve-one: func(address: string, announce: string) -> result<string, string>;
+  export answer-one: func(address: string, announce: string, also: string) -> result<string, string>;
   export wall: func() -> u64;
   export monotonic: func() -> u64;
   export nap: func(ms: u64) -> u64;
@@ -101,6 +102,15 @@ fn serve_one(address: String, announce: String) -> Result<String, String> {
     let mut got = [0u8; 64];
     let n = stream.read(&mut got).map_err(text)?;
     stream.write_all(b"heard").map_err(text)?;
+    Ok(String::from_utf8_lossy(&got[..n]).into_owned())
+}
+fn answer_one(address: String, announce: String, also: String) -> Result<String, String> {
+    let socket = UdpSocket::bind(address).map_err(text)?;
+    std::fs::write(announce, socket.local_addr().map_err(text)?.port().to_string()).map_err(text)?;
+    let mut got = [0u8; 64];
+    let (n, sender) = socket.recv_from(&mut got).map_err(text)?;
+    socket.send_to(b"heard", sender).map_err(text)?;
+    if !also.is_empty() { socket.send_to(b"psst", also).map_err(text)?; }
     Ok(String::from_utf8_lossy(&got[..n]).into_owned())
 }
 fn wall() -> u64 { SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64 }
@@ -307,7 +317,7 @@ def http_server() -> Iterator[tuple[int, list[str]]]:
 
 
 @contextlib.contextmanager
-def visiting(place: Path) -> Iterator[list[bytes]]:
+def visiting(place: Path, *, by_datagram: bool = False) -> Iterator[list[bytes]]:
     """Say `hello` to whoever writes its port to a file meanwhile, and yield what it answers."""
     answers: list[bytes] = []
     over = threading.Event()
@@ -316,7 +326,10 @@ def visiting(place: Path) -> Iterator[list[bytes]]:
         while not (place.exists() and place.read_text()):
             if over.wait(0.01):
                 return
-        with socket.create_connection(("127.0.0.1", int(place.read_text())), timeout=5) as client:
+        kind = socket.SOCK_DGRAM if by_datagram else socket.SOCK_STREAM
+        with socket.socket(socket.AF_INET, kind) as client:
+            client.settimeout(5)
+            client.connect(("127.0.0.1", int(place.read_text())))
             client.sendall(b"hello")
             answers.append(client.recv(64))
 

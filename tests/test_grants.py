@@ -166,6 +166,20 @@ def test_listening(lab: Lab, tmp_path: Path) -> None:
     assert "denied" in _err(lab.instantiate("asker", net="127.0.0.1:80").serve_one("0.0.0.0:0", ""))
 
 
+def test_listening_for_datagrams(lab: Lab, tmp_path: Path) -> None:
+    """A guest that listens for datagrams may answer who wrote to it, and writes to nobody else."""
+    grants: dict[str, Any] = {"net": "listen:udp:127.0.0.1:0", "dirs": [f"{tmp_path}::/out:rw"]}
+    with udp_server() as (other, unheard):
+        for also in ("", f"127.0.0.1:{other}"):
+            (tmp_path / "port").unlink(missing_ok=True)
+            fn = lab.instantiate("asker", **grants)
+            with visiting(tmp_path / "port", by_datagram=True) as answers:
+                answer = fn.answer_one("127.0.0.1:0", "/out/port", also)
+            assert answers == [b"heard"]
+            assert "denied" in _err(answer) if also else _ok(answer) == "hello"
+        assert unheard == []
+
+
 def test_a_guest_in_c(lab: Lab) -> None:
     """A guest in C that calls the interfaces themselves meets the same refusals, by their error code."""
     with tcp_server() as port, tcp_server() as other:

@@ -334,6 +334,17 @@ def test_a_recording_answers_everything(lab: Lab, tmp_path: Path) -> None:
     assert "all answered from the file; nothing was granted" in card_of(replayed).text()
 
 
+def test_many_events_are_recorded_one_by_one(lab: Lab, tmp_path: Path) -> None:
+    """A run of many events is played again event by event, those of single calls before and after it in their place."""
+    fn = lab.instantiate("asker", record=True)
+    first = fn.draw()
+    run = lab.fire(fn, "wall", n=20)
+    last = fn.wall()
+    replayed = lab.replay("asker", lab.save_recording(fn, tmp_path / "run.jsonl"))
+    assert [answer.value for answer in replayed.answers] == [first, *run.results, last]
+    assert replayed.is_same
+
+
 def test_a_replayed_request(lab: Lab, tmp_path: Path) -> None:
     """A recording answers requests too, whose parts pass from hand to hand as resources."""
     with http_server() as (port, asked):
