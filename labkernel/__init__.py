@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from labkernel._errors import (
+    BadEvent,
     BudgetExceeded,
     CacheDamaged,
     CapabilityDenied,
@@ -43,6 +44,7 @@ from labkernel._lab import Build, Instance, Lab
 from labkernel._values import Record, Some, Variant, WitErr, err, ok
 
 __all__ = [
+    "BadEvent",
     "BudgetExceeded",
     "Build",
     "CacheDamaged",

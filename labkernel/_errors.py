@@ -12,6 +12,7 @@ Every message shows the value, then what was expected, then the next step, in on
         UnknownCapability
         CapabilityDenied         .import_name .how_to_grant
       ValueDoesNotFit            .path .value .wit_type
+      BadEvent                   .source: a row of a file, a table or a template that is no event
       GuestError
         GuestTrap                .backtrace .traceback
         GuestExit                .status
@@ -29,6 +30,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 __all__ = [
+    "BadEvent",
     "BudgetExceeded",
     "CacheDamaged",
     "CapabilityDenied",
@@ -205,6 +207,14 @@ class ValueDoesNotFit(LabError):
         self.path = path
         self.value = value
         self.wit_type = wit_type
+
+
+class BadEvent(LabError):
+    """A row of a file, a table or a template that is no event of the function; `source` is where it stands."""
+
+    def __init__(self, message: str, *, source: str = "") -> None:
+        super().__init__(message)
+        self.source = source
 
 
 def _short(value: object, limit: int = 80) -> str:

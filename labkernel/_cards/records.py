@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from labkernel._cards.build import build_card, wit_card
+from labkernel._cards.differential import agreement_card
 from labkernel._cards.instance import Standing, instance_card
 from labkernel._cards.model import Card, Fact, Tabular
 from labkernel._cards.peek import peek_card
@@ -14,7 +15,7 @@ from labkernel._cards.run import CallLine, answer_card, run_card
 from labkernel._cards.tools import ToolLine, deps_card, doctor_card
 from labkernel._cards.trace import trace_card
 from labkernel._events import call_text, sample
-from labkernel._fire import Answer, Run, call_of
+from labkernel._fire import Agreement, Answer, Run, call_of
 from labkernel._lab import Build, Instance, Peek, Replayed
 from labkernel._registry import DepsRecord
 from labkernel._sandbox import HostImplementation
@@ -240,6 +241,11 @@ def _(record: Run) -> Card:
     if record.error is not None:
         notes.append(f"ended by event {len(record) + 1}: {record.error}")
         notes.append(f"that event: %fire {record.target.name} {_cut(record.failing_event, 2000)}")
+    if record.shrunk is not None:
+        notes.append(
+            f"the smallest that does so: %fire {record.target.name} {_cut(record.shrunk.call, 2000)}"
+        )
+        notes.append(f"how it was found: {record.shrunk.why}")
     return run_card(
         target=record.target.name,
         fired=len(record),
@@ -258,3 +264,8 @@ def _(record: Run) -> Card:
         next_line=f"%timings {record.target.name} --latency",
         next_why="plots the distribution of calls",
     )
+
+
+@card_of.register
+def _(record: Agreement) -> Card:
+    return agreement_card(record)

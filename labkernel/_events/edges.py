@@ -37,8 +37,8 @@ __all__ = ["edges", "rotated"]
 _ABSENT: Final = object()
 
 
-def edges(wit_type: Type) -> list[Any]:
-    """Return the edge values of a type in normal form, the plainest first.
+def edges(wit_type: Type, near_ns: int | None = None) -> list[Any]:
+    """Return the edge values of a type in normal form, the plainest first; points in time all near a given one.
 
     >>> edges(OptionType(Primitive("u8")))
     [None, [0], [255], [1], [128]]
@@ -49,18 +49,20 @@ def edges(wit_type: Type) -> list[Any]:
         case ListType(Primitive("u8")):
             return [b"", b"\0", bytes(range(256)), b"\xff\xfe"]
         case ListType(element):
-            inner = edges(element)
+            inner = edges(element, near_ns)
             return [[], inner[:1], inner, inner[:1] * 100]
         case TupleType(elements):
-            return rotated([edges(e) for e in elements])
+            return rotated([edges(e, near_ns) for e in elements])
         case RecordType(fields):
-            return moment_edges() if is_moment(wit_type) else rotated([edges(f.type) for f in fields])
+            if is_moment(wit_type):
+                return moment_edges(near_ns)
+            return rotated([edges(f.type, near_ns) for f in fields])
         case OptionType(payload):
-            return [None, *([e] for e in edges(payload))]
+            return [None, *([e] for e in edges(payload, near_ns))]
         case ResultType(ok, err):
-            return _cases([("ok", ok), ("err", err)])
+            return _cases([("ok", ok), ("err", err)], near_ns)
         case VariantType(cases):
-            return _cases([(c.name, c.type) for c in cases])
+            return _cases([(c.name, c.type) for c in cases], near_ns)
         case EnumType(names):
             return list(names)
         case FlagsType(names):
@@ -83,9 +85,9 @@ def rotated(columns: Sequence[Sequence[Any]]) -> list[list[Any]]:
     return [[column[i % len(column)] for column in columns] for i in range(count)]
 
 
-def _cases(cases: Iterable[tuple[str, Type | None]]) -> list[Any]:
+def _cases(cases: Iterable[tuple[str, Type | None]], near_ns: int | None) -> list[Any]:
     """Return every case with its first edge, then every case with its second, and so on."""
-    columns = [[[name, e] for e in ([None] if t is None else edges(t))] for name, t in cases]
+    columns = [[[name, e] for e in ([None] if t is None else edges(t, near_ns))] for name, t in cases]
     rows = chain.from_iterable(zip_longest(*columns, fillvalue=_ABSENT))
     return [row for row in rows if row is not _ABSENT]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from labkernel._errors import LabError
+from labkernel._fire.shrink import Shrunk
 from labkernel._timing import Samples
 from labkernel._values import from_normal, wave
 from labkernel._wit import Function
@@ -90,7 +91,7 @@ class Run:
     """Many events at one instance: every sample, every result, and the error that ended it, if any.
 
     `events` and `normals` are in normal form, in the order fired; `ns` holds one time per answered event.
-    With an `error`, the event that caused it is `events[len(ns)]`.
+    With an `error`, the event that caused it is `events[len(ns)]`, and `shrunk` the smallest one that does.
     """
 
     target: Target
@@ -105,6 +106,7 @@ class Run:
     output: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    shrunk: Shrunk | None = None
 
     def __len__(self) -> int:
         """Return how many events were answered."""
@@ -160,6 +162,7 @@ class Run:
             "results": self.waves,
             "ns": list(self.ns),
             "wall_ns": self.wall_ns,
+            "shrunk": None if self.shrunk is None else self.shrunk.to_json(),
             "error": None if self.error is None else f"{type(self.error).__name__}: {self.error}",
             "output": self.output,
             "notes": list(self.notes),

@@ -13,10 +13,11 @@ from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache, default_root, mac_key
 from labkernel._capability import make_budgets, make_grants
 from labkernel._errors import LabError, UsageError, did_you_mean
-from labkernel._fire import Answer, Run
+from labkernel._fire import Agreement, Answer, Run
 from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
+from labkernel._lab.differential import compare_targets
 from labkernel._lab.firing import Firing
 from labkernel._lab.hosts import Hosts
 from labkernel._lab.instance import Instance, OnOutput
@@ -24,6 +25,7 @@ from labkernel._lab.measure import Measuring
 from labkernel._lab.membranes import Membranes
 from labkernel._lab.records import Build
 from labkernel._lab.seeing import Seeing
+from labkernel._lab.sources import split_options
 from labkernel._lab.tracing import Tracing
 from labkernel._lab.worlds import Worlds
 from labkernel._registry import DepsRecord, find_root, update_deps
@@ -285,12 +287,37 @@ class Lab(Seeing):
     ) -> Answer | Run:
         """Fire one event (WAVE in `call`, or Python values in `args`) or `n` generated ones.
 
-        With neither, one friendly event is generated from `seed`. Raises `UsageError`, `ValueDoesNotFit`, or,
-        for a single event, a `GuestError`; many events return a `Run` that holds the error.
+        With neither, one friendly event is generated from `seed`. `events` (a file or a table), `template`,
+        `set`, `map`, `near` and `skip_bad` say where events come from (`EventOptions`). Raises `UsageError`,
+        `BadEvent`, `ValueDoesNotFit`, or, for a single event, a `GuestError`; many events return a `Run` that
+        holds the error, and with it the smallest event that fails so (`shrink=False` leaves that out).
         """
-        return self._firing.fire(
-            self.target(target, **given), call, function=function, args=args, n=n, seed=seed,
-            on_progress=on_progress,
+        sourcing = split_options(given)
+        instance = self.target(target, **given)
+        if sourcing.options is None or args is not None:
+            fired = self._firing.fire(
+                instance, call, function=function, args=args, n=n, seed=seed, on_progress=on_progress
+            )
+        else:
+            fired = sourcing.fire(self, instance, call or function, n=n, seed=seed, on_progress=on_progress)
+        if isinstance(fired, Run):
+            fired = self.last_run = sourcing.shrunk(self, instance, fired)
+        return fired
+
+    def differential(
+        self, targets: Sequence[str | Instance | Build], function: str | None = None, **how: Any
+    ) -> Agreement:
+        """Fire the same events at several targets and return how far they agree.
+
+        `how` may hold `call` (WAVE), `n`, `seed` and what `fire` takes for events; `oracle`, a Python function
+        of the same arguments that is compared too; `tolerance` for floats; `shrink`, `on_progress`. Raises
+        `UsageError` where the functions' types differ.
+        """
+        sourcing = split_options(how)
+        instances = [self.target(target) for target in targets]
+        return compare_targets(
+            self, instances, function=function, options=sourcing.options, shrink=sourcing.shrink,
+            shrink_s=sourcing.shrink_s, **how,
         )  # fmt: skip
 
     def timings(self, targets: Sequence[str | Instance | Build] = (), **how: Any) -> Timings:

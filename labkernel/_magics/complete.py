@@ -14,6 +14,7 @@ from IPython.core.completer import (
 from IPython.core.interactiveshell import InteractiveShell
 
 from labkernel import _toolchains as toolchains
+from labkernel._events import TEMPLATES
 from labkernel._lab import Lab
 from labkernel._magics import parsers
 from labkernel._magics.line import MagicParser
@@ -87,6 +88,8 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
         return list(_FORMS[last])
     if last == "--baseline":
         return ["process"]
+    if last == "--template":
+        return [*TEMPLATES]
     action = parser.options.get(last)
     if action is not None and action.nargs != 0:
         return [str(c) for c in action.choices or ()]

@@ -7,11 +7,12 @@ from typing import Any
 from IPython.core.magic import magics_class
 
 from labkernel._errors import LabError, UsageError
-from labkernel._fire import Answer, Run
+from labkernel._fire import Agreement, Answer, Run
 from labkernel._lab import Instance, Replayed
 from labkernel._magics.base import LabMagics, identifier, magic
 from labkernel._magics.line import Line, parse_line, words_only
 from labkernel._magics.parsers import FIRE, INSTANTIATE
+from labkernel._magics.sources import event_options, split_targets
 from labkernel._values import split_args
 
 __all__ = ["FireMagics"]
@@ -59,7 +60,7 @@ class FireMagics(LabMagics):
         return instance
 
     @magic("both", "fire", FIRE)
-    def fire(self, line: str, cell: str | None = None) -> Answer | Run | Replayed:
+    def fire(self, line: str, cell: str | None = None) -> Answer | Run | Replayed | Agreement:
         """Fire events at an instance or a component.
 
         ::
@@ -70,9 +71,21 @@ class FireMagics(LabMagics):
             %fire fn                          one generated event, with its call to edit
             %fire fn -n 1000 --seed 7         a thousand generated events, edges first
             %fire fn --replay run.jsonl       a recorded run again, every host call answered from the file
+            %fire fn -n 100 --set event-type=[object-added,object-removed] --near 2026-01-01T00:00:00Z
+            %fire fn --events log.jsonl --map event-type=detail.kind
+            %fire fn --rows df                the rows of a DataFrame
+            %fire fn -n 100 --template s3     events as a platform sends them, mapped by names
+            %fire a b c -n 1000 --differential --oracle expected
 
         The call is WAVE, the component model's value syntax, and is taken as typed. As `%%fire TARGET
         [FUNCTION]` the cell's body is the arguments.
+
+        Rows of files, tables and templates become events by the names of their parts, case and separators
+        aside (`eventType` is `event-type`), at the top of a row or within; --map says where names differ, and
+        the notes say what was mapped from where and what was left over. All rows are checked before the first
+        is fired. When a generated event ends a run, the smallest event that does the same is shown; each is
+        tried in a fresh instance. With --differential the same events go to several targets, and to a Python
+        function if --oracle names one; the card shows who agrees with whom.
         """
         parsed = parse_line(FIRE, line, words=1)
         if not parsed.words:
@@ -84,12 +97,24 @@ class FireMagics(LabMagics):
         if parsed.args is not None:
             args = self._arguments(parsed.args)
         if parsed.replay:
+            if event_options(parsed, self._evaluated) or parsed.differential:
+                raise UsageError("--replay has its own events; leave out what says where others come from.")
             return self._replay(target, call, parsed)
         if parsed.n is not None:
             how = {"n": parsed.n, "on_progress": self._progress}
+        how |= self._sources(parsed, call, args)
+        if parsed.differential:
+            agreement: Agreement = self._show(parsed, self._differential(parsed, how))
+            return agreement
+        if parsed.oracle is not None or parsed.tolerance:
+            raise UsageError("--oracle and --tolerance compare answers; add --differential.")
         result = self.lab.fire(target, call, args=args, seed=parsed.seed, **how, **_given(parsed))
         for note in result.notes:
             self.screen.note(note)
+        shown: Answer | Run = self._show(parsed, result)
+        return shown
+
+    def _show(self, parsed: Line, result: Any) -> Any:
         if parsed.variable:
             self.bind(identifier(parsed.variable, "result"), result)
         (self.screen.hide if parsed.quiet else self.screen.show)(result)
@@ -110,6 +135,36 @@ class FireMagics(LabMagics):
         (self.screen.hide if parsed.quiet else self.screen.show)(result)
         return result
 
+    def _sources(self, parsed: Line, call: str | None, args: list[Any] | None) -> dict[str, Any]:
+        """Return the options about events; a call or arguments leave no place for them."""
+        made = event_options(parsed, self._evaluated)
+        if args is not None and made.keys() - {"shrink"}:
+            raise UsageError(
+                "--args holds the event itself; leave out --args, or what says where events come from."
+            )
+        if "events" in made or "template" in made:
+            made["on_progress"] = self._progress
+        return made
+
+    def _differential(self, parsed: Line, how: dict[str, Any]) -> Agreement:
+        if parsed.args is not None:
+            raise UsageError(
+                "--differential takes a call, or generated events; write the call instead of --args."
+            )
+        targets, function, call = split_targets(parsed, self.lab)
+        given = _given(parsed)
+        if given:
+            raise UsageError(
+                f"With --differential every target has its own grants ({', '.join(given)} is given here); start "
+                "them with %instantiate."
+            )
+        if parsed.oracle is not None:
+            how["oracle"] = self._evaluated("--oracle", parsed.oracle)
+        how["on_progress"] = self._progress
+        return self.lab.differential(
+            targets, function or None, call=call or None, seed=parsed.seed, tolerance=parsed.tolerance, **how
+        )
+
     def _call_of_cell(self, target: str, parsed: Line, cell: str) -> str:
         instance = self.lab.target(target, **_given(parsed))
         function = self.lab.function(instance, parsed.wave.strip() or None)
@@ -117,16 +172,20 @@ class FireMagics(LabMagics):
 
     def _arguments(self, text: str) -> list[Any]:
         """Evaluate `--args`: a tuple is the arguments, anything else is the only one."""
+        value = self._evaluated("--args", text)
+        return list(value) if isinstance(value, tuple) else [value]
+
+    def _evaluated(self, option: str, text: str) -> Any:
+        """Return the value of an option's Python expression."""
         try:
-            value = self.shell.ev(text)
+            return self.shell.ev(text)
         except SyntaxError as error:
-            raise UsageError(f"--args {text!r} is no Python expression ({error.msg}).") from None
+            raise UsageError(f"{option} {text!r} is no Python expression ({error.msg}).") from None
         except LabError:
             raise
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
-            raise UsageError(f"--args {text!r} has no value: its evaluation raised {why}.") from error
-        return list(value) if isinstance(value, tuple) else [value]
+            raise UsageError(f"{option} {text!r} has no value: its evaluation raised {why}.") from error
 
     def _progress(self, done: int, asked: int) -> None:
         self.screen.progress(f"{done} of {asked} events")

@@ -46,6 +46,10 @@ class MagicParser(argparse.ArgumentParser):
         """Declare an option whose value is a Python expression: it reaches to the next option."""
         self.add_argument(name, **how).expression = True  # type: ignore[attr-defined]
 
+    def add_wave(self, name: str, **how: Any) -> None:
+        """Declare an option whose value is WAVE text: one word outside brackets and strings, as typed."""
+        self.add_argument(name, **how).wave = True  # type: ignore[attr-defined]
+
 
 @dataclass(slots=True)
 class Line:
@@ -117,8 +121,13 @@ class _Scanner:
             self.at += 1
         elif not self._skip_space():
             raise UsageError(f"{name} needs a value: {name} {action.metavar or action.dest.upper()}.")
-        value = self._expression() if getattr(action, "expression", False) else self._word()
+        value = self._value(action)
         self.arguments += [f"{name}={value}"] if name.startswith("--") else [f"{name}{value}"]
+
+    def _value(self, action: argparse.Action) -> str:
+        if getattr(action, "expression", False):
+            return self._expression()
+        return self._wave() if getattr(action, "wave", False) else self._word()
 
     def _word(self) -> str:
         """Read a shell word: up to white space outside quotes; quotes are taken off."""

@@ -183,9 +183,55 @@ def _fire() -> MagicParser:
         metavar="FILE",
         help="answer every host call from a recording; without CALL, its events too",
     )
+    _sources(parser)
     _grants(parser)
     _traces(parser)
     return parser
+
+
+def _sources(parser: MagicParser) -> None:
+    """Declare where events come from, shrinking, and differential firing."""
+    many: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument(
+        "--events", metavar="FILE", help="events of a file: .jsonl, .json (CloudEvents too), .csv or .wave"
+    )
+    parser.add_expression(
+        "--rows", metavar="EXPR", help="events of a table: a DataFrame, an Arrow table, a list of dicts"
+    )
+    parser.add_argument(
+        "--template", metavar="NAME", help="events like a platform's: s3, sqs, http, sensor, cloudevents, "
+        "cloudevents-batch",
+    )  # fmt: skip
+    parser.add_wave(
+        "--set", metavar="FIELD=VALUE", help="fix a part of every event: a value, [a,b] to choose from, or "
+        "@function of the notebook, given the event's number; may be repeated", **many,
+    )  # fmt: skip
+    parser.add_wave(
+        "--map", metavar="FIELD=SOURCE", help="where a row has a part: event-type=Records.0.eventName; or what a "
+        "value means: event-type[ObjectCreated:*]=object-added; may be repeated", **many,
+    )  # fmt: skip
+    parser.add_argument("--near", metavar="TIME", help="points in time near this one: 2026-01-01T00:00:00Z")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out rows that are wrong, and count them"
+    )
+    parser.add_argument(
+        "--shrink", action="store_true", default=None, help="after an error, find the smallest event that does the "
+        "same, in 5 s at most (default: where events were made up and the failure comes at once)",
+    )  # fmt: skip
+    parser.add_argument("--no-shrink", dest="shrink", action="store_false", help="leave the event as it is")
+    parser.add_argument(
+        "--differential", action="store_true", help="fire the same events at several targets: %%fire a b c"
+    )
+    parser.add_expression(
+        "--oracle", metavar="EXPR", help="with --differential: a Python function that knows the answers"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="with --differential: how far floats may differ",
+    )
 
 
 def _timings() -> MagicParser:

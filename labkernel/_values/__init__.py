@@ -5,7 +5,7 @@ Everything meets in one normal form of plain data, which also travels to the hos
 
 from __future__ import annotations
 
-from labkernel._values.call import bind, call_text, parse_args, parse_call, split_args
+from labkernel._values.call import bind, call_text, parse_args, parse_call, split_args, split_list
 from labkernel._values.functions import find_function
 from labkernel._values.handles import Handle, HandleOwner, owned_by
 from labkernel._values.labels import snake
@@ -36,6 +36,7 @@ __all__ = [
     "parse_wave",
     "snake",
     "split_args",
+    "split_list",
     "suggest",
     "to_normal",
     "wave",

@@ -16,10 +16,10 @@ from labkernel._values.labels import KEYWORDS, Labels, snake
 from labkernel._values.python_in import to_normal
 from labkernel._values.wave_in import read_node
 from labkernel._values.wave_out import wave
-from labkernel._values.wave_syntax import Node, Parser
+from labkernel._values.wave_syntax import Node, Parser, parse
 from labkernel._wit import EnumType, Function, OptionType, ResultType, TupleType, Type, VariantType
 
-__all__ = ["bind", "call_text", "parse_args", "parse_call", "split_args"]
+__all__ = ["bind", "call_text", "parse_args", "parse_call", "split_args", "split_list"]
 
 _NAME: Final = r"[A-Za-z][A-Za-z0-9_:/@#.+-]*"
 _HEAD: Final = re.compile(
@@ -63,6 +63,19 @@ def split_args(text: str, function: Function) -> list[str]:
     ['{a: 1}', '2']
     """
     return [text[node.start : node.end] for node in _body(text, function)]
+
+
+def split_list(text: str) -> list[str] | None:
+    """Return the texts of a WAVE list's elements, or `None` for a text that is no list.
+
+    >>> split_list('[a, "b, c"]'), split_list("a")
+    (['a', '"b, c"'], None)
+    """
+    try:
+        node = parse(text)
+    except UsageError:
+        return None
+    return [text[e.start : e.end] for e in node.value] if node.kind == "list" else None
 
 
 def parse_args(text: str, function: Function) -> list[Any]:
