@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import pytest
@@ -17,7 +18,7 @@ from labkernel._cache import Cache
 from labkernel._lab import Lab
 from labkernel._toolbox import find_toolbox
 
-__all__ = ["http_server", "prepared_lab", "tcp_server", "udp_server"]
+__all__ = ["http_server", "prepared_lab", "tcp_server", "udp_server", "visiting"]
 
 ASKER_WIT: Final = """package lab:asks@1.0.0;
 
@@ -33,6 +34,7 @@ world asker {
   export datagram: func(local: string, address: string, text: string) -> result<string, string>;
   export datagram-connected: func(address: string, text: string) -> result<string, string>;
   export serve-one: func(address: string, announce: string) -> result<string, string>;
+  export answer-one: func(address: string, announce: string, also: string) -> result<string, string>;
   export wall: func() -> u64;
   export monotonic: func() -> u64;
   export nap: func(ms: u64) -> u64;
@@ -102,6 +104,15 @@ fn serve_one(address: String, announce: String) -> Result<String, String> {
     stream.write_all(b"heard").map_err(text)?;
     Ok(String::from_utf8_lossy(&got[..n]).into_owned())
 }
+fn answer_one(address: String, announce: String, also: String) -> Result<String, String> {
+    let socket = UdpSocket::bind(address).map_err(text)?;
+    std::fs::write(announce, socket.local_addr().map_err(text)?.port().to_string()).map_err(text)?;
+    let mut got = [0u8; 64];
+    let (n, sender) = socket.recv_from(&mut got).map_err(text)?;
+    socket.send_to(b"heard", sender).map_err(text)?;
+    if !also.is_empty() { socket.send_to(b"psst", also).map_err(text)?; }
+    Ok(String::from_utf8_lossy(&got[..n]).into_owned())
+}
 fn wall() -> u64 { SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64 }
 fn monotonic() -> u64 { let a = Instant::now(); Instant::now().duration_since(a).as_nanos() as u64 }
 fn nap(ms: u64) -> u64 {
@@ -119,6 +130,7 @@ world sender {
   import wasi:http/outgoing-handler@0.2.6;
   export request: func(method: string, scheme: string, authority: option<string>, path: string)
     -> result<tuple<u16, string>, string>;
+  export pretend: func(name: string, value: string) -> result<_, string>;
 }
 """
 
@@ -126,6 +138,9 @@ SENDER: Final = r"""
 use wasi::http::outgoing_handler::handle;
 use wasi::http::types::{Fields, Method, OutgoingRequest, Scheme};
 
+fn pretend(name: String, value: String) -> Result<(), String> {
+    Fields::new().append(&name, value.as_bytes()).map_err(|e| format!("{e:?}"))
+}
 fn request(method: String, scheme: String, authority: Option<String>, path: String)
     -> Result<(u16, String), String> {
     let wanted = OutgoingRequest::new(Fields::new());
@@ -205,10 +220,22 @@ def prepared_lab() -> Iterator[Lab]:
         yield made
 
 
+def _family(address: str) -> socket.AddressFamily:
+    """Return the family of an address; skip where the machine has no IPv6."""
+    if ":" not in address:
+        return socket.AF_INET
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    return socket.AF_INET6
+
+
 @contextlib.contextmanager
 def tcp_server(address: str = "127.0.0.1") -> Iterator[int]:
     """Answer `pong` to whoever connects, and yield the port."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    family = _family(address)
     server = socket.create_server((address, 0), family=family)
 
     def serve() -> None:
@@ -232,7 +259,7 @@ def tcp_server(address: str = "127.0.0.1") -> Iterator[int]:
 @contextlib.contextmanager
 def udp_server(address: str = "127.0.0.1") -> Iterator[tuple[int, list[bytes]]]:
     """Answer `pong` to each datagram, and yield the port and what arrived."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    family = _family(address)
     heard: list[bytes] = []
     with socket.socket(family, socket.SOCK_DGRAM) as server:
         server.bind((address, 0))
@@ -287,3 +314,29 @@ def http_server() -> Iterator[tuple[int, list[str]]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def visiting(place: Path, *, by_datagram: bool = False) -> Iterator[list[bytes]]:
+    """Say `hello` to whoever writes its port to a file meanwhile, and yield what it answers."""
+    answers: list[bytes] = []
+    over = threading.Event()
+
+    def visit() -> None:
+        while not (place.exists() and place.read_text()):
+            if over.wait(0.01):
+                return
+        kind = socket.SOCK_DGRAM if by_datagram else socket.SOCK_STREAM
+        with socket.socket(socket.AF_INET, kind) as client:
+            client.settimeout(5)
+            client.connect(("127.0.0.1", int(place.read_text())))
+            client.sendall(b"hello")
+            answers.append(client.recv(64))
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        visitor.join()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from grants_kit import http_server, prepared_lab, tcp_server, udp_server
+from grants_kit import http_server, prepared_lab, tcp_server, udp_server, visiting
 
 from labkernel import CapabilityDenied
 from labkernel._lab import Lab
@@ -61,6 +59,20 @@ def test_denied_clocks_and_randomness(lab: Lab) -> None:
         CapabilityDenied, match=r"wasi:random/insecure-seed@.*--random deny; grant it with --random real"
     ):
         fn.draw()
+    assert fn.variable("A") is None
+
+
+@pytest.mark.parametrize(
+    "more", [{"trace": True}, {"record": True}, {"net": "localhost:1"}, {"random": "seed:7"}]
+)
+def test_a_denied_clock_behind_a_membrane(lab: Lab, more: dict[str, Any]) -> None:
+    """What was denied traps behind a membrane too, which itself may read the clock."""
+    fn = lab.instantiate("asker", clock="deny", **more)
+    assert fn.variable("A") is None
+    told = r"wasi:clocks/wall-clock@0.2.\d+#now.*--clock deny.*--clock real"
+    with pytest.raises(CapabilityDenied, match=told) as caught:
+        fn.wall()
+    assert caught.value.import_name.startswith("wasi:clocks/wall-clock@")
     assert fn.variable("A") is None
 
 
@@ -146,26 +158,26 @@ def test_udp(lab: Lab, address: str) -> None:
 def test_listening(lab: Lab, tmp_path: Path) -> None:
     """A guest serves where that was granted, and nowhere else."""
     fn = lab.instantiate("asker", net="listen:127.0.0.1:0", dirs=[f"{tmp_path}::/out:rw"])
-    answers: list[bytes] = []
-
-    def visit() -> None:
-        place = tmp_path / "port"
-        while not (place.exists() and place.read_text()):
-            pass
-        with socket.create_connection(("127.0.0.1", int(place.read_text())), timeout=5) as client:
-            client.sendall(b"hello")
-            answers.append(client.recv(64))
-
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    try:
+    with visiting(tmp_path / "port") as answers:
         assert _ok(fn.serve_one("127.0.0.1:0", "/out/port")) == "hello"
-    finally:
-        visitor.join()
     assert answers == [b"heard"]
     assert "denied" in _err(fn.serve_one("0.0.0.0:0", ""))
     assert "denied" in _err(fn.serve_one("127.0.0.1:8642", ""))
     assert "denied" in _err(lab.instantiate("asker", net="127.0.0.1:80").serve_one("0.0.0.0:0", ""))
+
+
+def test_listening_for_datagrams(lab: Lab, tmp_path: Path) -> None:
+    """A guest that listens for datagrams may answer who wrote to it, and writes to nobody else."""
+    grants: dict[str, Any] = {"net": "listen:udp:127.0.0.1:0", "dirs": [f"{tmp_path}::/out:rw"]}
+    with udp_server() as (other, unheard):
+        for also in ("", f"127.0.0.1:{other}"):
+            (tmp_path / "port").unlink(missing_ok=True)
+            fn = lab.instantiate("asker", **grants)
+            with visiting(tmp_path / "port", by_datagram=True) as answers:
+                answer = fn.answer_one("127.0.0.1:0", "/out/port", also)
+            assert answers == [b"heard"]
+            assert "denied" in _err(answer) if also else _ok(answer) == "hello"
+        assert unheard == []
 
 
 def test_a_guest_in_c(lab: Lab) -> None:
@@ -198,6 +210,14 @@ def test_requests(lab: Lab) -> None:
             assert said == "ErrorCode::HttpRequestDenied", (method, scheme, authority)
         assert asked == ["GET /a?b"]
         assert unasked == []
+
+
+def test_a_host_cannot_be_pretended(lab: Lab) -> None:
+    """A guest sets no header that names another host than the one it was granted, nor one that opens a tunnel."""
+    fn = lab.instantiate("sender", http="127.0.0.1:1")
+    _ok(fn.pretend("x-lab", "1"))
+    for name in ("host", "Host", "connection", "upgrade", "proxy-authorization"):
+        assert _err(fn.pretend(name, "b.example")) == "HeaderError::Forbidden", name
 
 
 def test_redirects_are_not_followed(lab: Lab) -> None:

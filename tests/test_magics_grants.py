@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from test_magics import Shell
 
 from labkernel import CapabilityDenied, CapabilityError, GuestTrap, UsageError
 from labkernel import _plot as plot
+from labkernel._capability import make_grants
+from labkernel._magics.fire import _given as given_on
+from labkernel._magics.line import parse_line
+from labkernel._magics.parsers import INSTANTIATE
 from labkernel._sandbox.tracing import Event, HostCall, Trace
 
 CLOCKED = """(component
@@ -74,14 +82,62 @@ def test_bad_grants_are_refused_at_once(shell: Shell, line: str, words: str) -> 
         shell.run(f"%instantiate clocked {line}")
 
 
+_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
+_NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0="), min_size=1, max_size=8)
+_PORT = st.one_of(st.integers(1, 65535).map(str), st.just("*"))
+_HOST = st.one_of(
+    st.sampled_from(["a.example", "xn--bcher-kva.example", "localhost"]), st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]"),
+)  # fmt: skip
+
+
+def _places(*heads: str) -> st.SearchStrategy[list[str]]:
+    """Return lists of hosts and ports behind one of these heads."""
+    return st.lists(st.builds("{}{}:{}".format, st.sampled_from(heads), _HOST, _PORT), max_size=3)
+
+
+_CLOCK = st.one_of(
+    st.sampled_from(["real", "deny", "step:1ns", "step:90m"]),
+    st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2500, 1, 1)).map(
+        lambda moment: f"fixed:{moment.isoformat()}+00:00"
+    ),
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "env": st.dictionaries(_NAME, _TEXT, max_size=3),
+            "args": st.lists(_TEXT, max_size=3),
+            "stdin": _TEXT,
+            "clock": _CLOCK,
+            "random": st.one_of(st.just("real"), st.integers(0, 2**64 - 1).map(lambda n: f"seed:{n}")),
+            "net": st.lists(
+                st.builds("{}{}:{}".format, st.sampled_from(["", "tcp:", "udp:"]), _HOST, _PORT), max_size=3
+            ),
+            "http": st.lists(
+                st.builds("{}{}:{}".format, st.sampled_from(["", "GET:"]), _HOST, _PORT), max_size=3
+            ),
+            "strict": st.booleans(),
+        },
+    )
+)
+def test_grants_can_be_pasted(wanted: dict[str, Any]) -> None:
+    """Any set of grants, written as options and typed on a magic's line, is the same set again."""
+    grants = make_grants(wanted)
+    line = parse_line(INSTANTIATE, f"component {grants.options()}")
+    assert line.words == ["component"]
+    assert make_grants(given_on(line)) == grants
+
+
 def test_trace_and_least(shell: Shell) -> None:
     """`%wasm trace` shows a figure, a table and the same as text; `--least` prints a line to paste."""
     shell.run("%instantiate clocked --as seen --clock step:1s --random seed:1 --env A=1 --trace")
     shell.run("seen.seconds()\nseen.seconds()")
     trace = shell.run("%wasm trace seen")
     assert isinstance(trace, Trace)
-    (bundle,) = shell.bundles
-    assert plot.PLOTLY_TYPE in bundle
+    (bundle,) = [bundle for bundle in shell.bundles if plot.PLOTLY_TYPE in bundle]
     assert "<svg" in bundle["text/html"]
     for text in ("wasi:clocks/wall-clock", "now()", "virtual", "--clock step:1s"):
         assert text in bundle["text/plain"]
@@ -94,6 +150,17 @@ def test_trace_and_least(shell: Shell) -> None:
         shell.run("%wasm trace seen")
     with pytest.raises(UsageError, match=r"'sen' is no instance.*Did you mean 'seen'"):
         shell.run("%wasm trace sen")
+
+
+def test_fire_with_a_trace(shell: Shell) -> None:
+    """`%fire COMPONENT --trace` shows the answer and then what the guest asked of its host."""
+    answer = shell.run("%fire clocked seconds() --clock step:1s --trace")
+    assert answer.value == 1_767_225_600
+    assert "Answer: 1767225600" in shell.text
+    assert "Trace: clocked" in shell.text
+    assert [plot.PLOTLY_TYPE in bundle for bundle in shell.bundles][-2:] == [False, True]
+    with pytest.raises(UsageError, match="is an instance already"):
+        shell.run("%fire fn seconds() --trace")
 
 
 def test_record_and_replay(shell: Shell) -> None:

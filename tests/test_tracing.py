@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from grants_kit import http_server, prepared_lab, tcp_server, udp_server
+from grants_kit import http_server, prepared_lab, tcp_server, udp_server, visiting
 
 from labkernel import CapabilityDenied, GuestTrap, UsageError
 from labkernel._capability import Grants, make_grants
@@ -56,6 +57,7 @@ def test_a_trace_tells_what_was_asked(lab: Lab, tmp_path: Path) -> None:
     assert verdicts[2][1:] == ("wasi:sockets/tcp-create-socket#create-tcp-socket", "refused")
     assert [e.call for e in trace.events][1:3] == ['say("hi")', 'write-file("/data/b.txt", "x")']
     assert [e.output_bytes for e in trace.events] == [0, 3, 0, 0, 0]
+    assert all(1 << 16 <= (e.memory_bytes or 0) <= 256 << 20 for e in trace.events)
     assert sum(e.calls for e in trace.events) + len(trace.of(-1)) == len(trace)
     starts = [c.start_ns for c in trace.calls]
     assert starts == sorted(starts)
@@ -86,6 +88,21 @@ def test_a_trace_of_many_events(lab: Lab) -> None:
     (event,) = fn.trace.events
     assert event.call == "say(...) × 50"
     assert fn.trace.counts["wasi:io/streams#[method]output-stream.write"] >= 50
+
+
+def test_a_long_run_is_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What comes after the calls that a trace keeps is counted, said on the card, and cannot be saved."""
+    monkeypatch.setattr("labkernel._lab.tracing.KEPT", 5)
+    fn = lab.instantiate("asker", record=True)
+    for _ in range(4):
+        fn.say("hi")
+    trace = fn.trace
+    assert len(trace) == 5
+    assert trace.lost == sum(event.calls for event in trace.events) - 5
+    assert "later calls were counted and not kept" in card_of(trace).text()
+    assert "covers only the calls that were kept" in card_of(trace).text()
+    with pytest.raises(UsageError, match="more than a recording holds"):
+        lab.save_recording(fn, tmp_path / "x")
 
 
 def test_nothing_is_kept_unasked(lab: Lab) -> None:
@@ -244,6 +261,22 @@ def test_least_network(lab: Lab) -> None:
         assert least == f"--net localhost:{port}"
 
 
+def test_least_listening(lab: Lab, tmp_path: Path) -> None:
+    """Where a guest listened is named by protocol, address and port."""
+
+    def ask(fn: Instance) -> Any:
+        place = tmp_path / "port"
+        place.unlink(missing_ok=True)
+        with visiting(place):
+            return fn.serve_one("127.0.0.1:0", "/out/port")
+
+    wide = {
+        "net": ["listen:127.0.0.1:*", "listen:127.0.0.1:0", "127.0.0.1:*"],
+        "dirs": [f"{tmp_path}::/out:rw"],
+    }
+    assert check_least(lab, wide, ask) == f"--dir {tmp_path}::/out:rw --net listen:tcp:127.0.0.1:0"
+
+
 def test_least_requests(lab: Lab) -> None:
     """A request is named by method, host and port."""
     with http_server() as (port, _):
@@ -299,6 +332,17 @@ def test_a_recording_answers_everything(lab: Lab, tmp_path: Path) -> None:
     assert replayed.output == "ü" * 5000 + "\n"
     assert not (inside / "b.txt").exists()
     assert "all answered from the file; nothing was granted" in card_of(replayed).text()
+
+
+def test_many_events_are_recorded_one_by_one(lab: Lab, tmp_path: Path) -> None:
+    """A run of many events is played again event by event, those of single calls before and after it in their place."""
+    fn = lab.instantiate("asker", record=True)
+    first = fn.draw()
+    run = lab.fire(fn, "wall", n=20)
+    last = fn.wall()
+    replayed = lab.replay("asker", lab.save_recording(fn, tmp_path / "run.jsonl"))
+    assert [answer.value for answer in replayed.answers] == [first, *run.results, last]
+    assert replayed.is_same
 
 
 def test_a_replayed_request(lab: Lab, tmp_path: Path) -> None:
@@ -359,6 +403,8 @@ def test_only_what_was_recorded_can_be_saved(lab: Lab, tmp_path: Path) -> None:
         '{"start": {"error": ""}, "calls": [["a", [], null]]}',
         '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": []}\n'
         '{"start": {"error": ""}, "calls": [[0, [{"bytes": "*"}], null]]}',
+        '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": ["a"]}\n'
+        '{"start": {"error": ""}, "calls": [[1, [], null]]}',
         "[" * 100_000,
     ],
 )  # fmt: skip
@@ -370,15 +416,18 @@ def test_files_that_are_no_recording(lab: Lab, tmp_path: Path, text: str) -> Non
         lab.replay("asker", path)
 
 
-def test_a_recording_cannot_answer_what_does_not_fit(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "answer", ['[["1", 2]]', "[[1]]", "[1]", "[[-1, 0]]", "[[1, 1000000000000]]", "[null]"]
+)
+def test_a_recording_cannot_answer_what_does_not_fit(lab: Lab, tmp_path: Path, answer: str) -> None:
     """A recording whose values are not of their types ends the guest with words, and harms nothing else."""
     fn = lab.instantiate("asker", record=True)
     fn.wall()
     path = lab.save_recording(fn, tmp_path / "run.jsonl")
-    path.write_text(path.read_text().replace("[0, [], [[", "[0, [], [[[").replace("[[], [[1", '[[], [["1'))
-    lines = path.read_text().splitlines()
-    lines[-1] = lines[-1].replace('"calls": [[', '"calls": [[999999, [], [1]], [')
-    path.write_text("\n".join(lines))
-    with pytest.raises((UsageError, GuestTrap)):
+    head, *lines = path.read_text().splitlines()
+    line = json.loads(lines[-1])
+    line["calls"][0][2] = json.loads(answer)
+    path.write_text("\n".join([head, *lines[:-1], json.dumps(line)]))
+    with pytest.raises(GuestTrap):
         lab.replay("asker", path)
     assert lab.instantiate("asker").variable("A") is None

@@ -48,7 +48,10 @@ def trace_card(trace: Trace) -> Card:
         badges=(Badge(f"{refused} refused", "warn"),) if refused else (),
         facts=tuple(facts),
         sections=tuple(sections),
-        warnings=(f"{trace.lost} later calls were counted and not kept",) if trace.lost else (),
+        warnings=(
+            *((f"{trace.lost} later calls were counted and not kept",) if trace.lost else ()),
+            *trace.notes,
+        ),
         next_line=f"%wasm trace {trace.target} --least",
         next_why="prints the smallest set of grants, ready to paste",
     )
@@ -83,13 +86,14 @@ def _events(trace: Trace) -> Tabular:
     shown = trace.events[:_EVENTS]
     left = len(trace.events) - len(shown)
     headers = (
-        "event", "call", "host calls", _of("time", trace), _of("output", trace), _of("fuel", trace), "ended by",
+        "event", "call", "host calls", _of("time", trace), _of("memory", trace), _of("output", trace),
+        _of("fuel", trace), "ended by",
     )  # fmt: skip
     heading = "What each event used of its budgets" + (
         f" (the first {len(shown)}, {left} more)" if left else ""
     )
     rows = tuple(_event(event) for event in shown)
-    return Tabular(heading, Table("", headers, rows, numeric=(2, 3, 4, 5)), code=(1,))
+    return Tabular(heading, Table("", headers, rows, numeric=(2, 3, 4, 5, 6)), code=(1,))
 
 
 def _of(budget: str, trace: Trace) -> str:
@@ -98,9 +102,10 @@ def _of(budget: str, trace: Trace) -> str:
 
 
 def _event(event: Event) -> tuple[str, ...]:
+    memory = "" if event.memory_bytes is None else format_bytes(event.memory_bytes)
     fuel = "" if event.fuel_used is None else str(event.fuel_used)
     return (
-        str(event.number + 1), _cut(event.call), str(event.calls), format_ns(event.ns),
+        str(event.number + 1), _cut(event.call), str(event.calls), format_ns(event.ns), memory,
         format_bytes(event.output_bytes), fuel, _cut(event.error),
     )  # fmt: skip
 

@@ -47,6 +47,11 @@ class Memories:
             self.settle(living)
         return self._known.get(number, ())
 
+    def held_bytes(self, number: int, living: Container[int], *, but: int) -> int:
+        """Return how many bytes an instance's memories have, one at an address left out."""
+        bases, sizes = self.of(number, living), linear_memories()
+        return sum(sizes.get(base, 0) for base in bases if base != but)
+
 
 def peek(bases: Iterable[int], wanted: bytes, most: int) -> list[list[Any]]:
     """Return, for each memory, its address, its bytes and what was found: offset, and the bytes around it.

@@ -48,8 +48,9 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """What a membrane has seen: entries as `membrane_layout` lays them out, how many more there were, and what
-    the guard has to tell."""
+    the guard has to tell. `memory_bytes` is the guest's linear memory now, 0 where it has ended."""
 
     entries: bytes
     lost: int = 0
     guard: Any = None
+    memory_bytes: int = 0

@@ -171,6 +171,7 @@ class Service:
 
     def linker(self, component: Component, start: Start) -> Linker:
         """Return the component's linker with the host functions that this start names. Raises `ComponentError`."""
+        _check_membrane(component, start)
         functions = {item.name for item in component.world.imports if isinstance(item, Function)}
         kernel = {n: self._notebook.provider(n, is_function=n in functions) for n in start.notebook}
         names = start.host if start.membrane is None else (*start.host, *membranes.IMPORTS)
@@ -218,7 +219,11 @@ class Service:
 
     def ledger(self, job: Job, number: int) -> list[Any]:
         """Return what the membrane of an instance has seen, ended ones included; 0 is the last that failed to start."""
-        return self._ledgers.take(number, self._instances.get(number))
+        instance = self._instances.get(number)
+        held = 0
+        if instance is not None and instance.passage is not None:
+            held = self._memories.held_bytes(number, self._instances, but=instance.passage.base)
+        return [*self._ledgers.take(number, instance), held]
 
     def peek(self, job: Job, number: int, wanted: bytes, most: int) -> list[list[Any]]:
         """Return what is found in an instance's linear memories; see `peeking.peek`."""
@@ -336,6 +341,15 @@ class Service:
         self._finished[number] = why
         while len(self._finished) > _FINISHED:
             self._finished.pop(next(iter(self._finished)))
+
+
+def _check_membrane(component: Component, start: Start) -> None:
+    """Raise `ComponentError` where a start relies on a membrane that the component is not behind."""
+    is_behind = membranes.IMPORTS[0] in component.world.imported()
+    if start.membrane is not None and not is_behind:
+        raise ComponentError("The start brings a membrane's policy, expected a component that is behind one.")
+    if (start.network or start.http) and not is_behind:
+        raise ComponentError("The network is open to components behind a membrane only, and this one is not.")
 
 
 def stopped_error(job: Job) -> LabError:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from labkernel._errors import BudgetExceeded, CapabilityDenied, ComponentError, GuestExit, GuestTrap, LabError
 from labkernel._host.settings import Start
 
-__all__ = ["NEXT", "REFUSED", "Ending", "byte_text", "output_error", "seconds_text", "timeout_error"]
+__all__ = [
+    "NEXT",
+    "REFUSED",
+    "Ending",
+    "byte_text",
+    "denied",
+    "output_error",
+    "seconds_text",
+    "timeout_error",
+]
 
 REFUSED: Final = "labkernel refused the import "
 NEXT: Final = "This instance is finished; the next call starts a new one."
@@ -81,7 +91,7 @@ class Ending:
         if self.exit_status is not None:
             return self._starved(f"exit status {self.exit_status}") or GuestExit(self.exit_status)
         if REFUSED in text:
-            return denied(text[text.index(REFUSED) + len(REFUSED) :].split("\n")[0].strip(), start)
+            return denied(text[text.index(REFUSED) + len(REFUSED) :].split("\n")[0].strip(), start.hints)
         if "all fuel consumed" in text:
             return BudgetExceeded(
                 "fuel", f"{start.fuel}", how=f"Raise it with --fuel N, or drop the budget. {NEXT}"
@@ -138,9 +148,9 @@ class Ending:
         return self.error()
 
 
-def denied(name: str, start: Start) -> CapabilityDenied:
-    """Return the error for a call of an import that nothing was granted for."""
-    how = next((how for prefix, how in start.hints if name.startswith(prefix)), "")
+def denied(name: str, hints: Iterable[tuple[str, str]]) -> CapabilityDenied:
+    """Return the error for a call of an import that nothing was granted for; `hints` are those of a `Start`."""
+    how = next((how for prefix, how in hints if name.startswith(prefix)), "")
     advice = how or "No option grants it: build the component for a world without this import."
     return CapabilityDenied(
         f"The guest called {name}, which was not granted. {advice}", import_name=name, how_to_grant=how

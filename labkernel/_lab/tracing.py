@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from labkernel._capability import Grants
 from labkernel._errors import LabError, UsageError
 from labkernel._host import Policy, Start, Started
-from labkernel._sandbox import needs_membrane, policy_of, replay_policy
+from labkernel._sandbox import KEPT, needs_membrane, policy_of, replay_policy
 from labkernel._sandbox.tracing import Event, Gathering, Played, Trace
 from labkernel._timing import format_bytes
 
@@ -37,6 +37,7 @@ class Tracing:
 
 
 UNWATCHED: Final = Tracing()
+_INCOMPLETE: Final = "the smallest set of grants covers only the calls that were kept"
 
 
 class Watched:
@@ -48,7 +49,7 @@ class Watched:
         self._lab, self._grants, self.tracing = lab, grants, tracing
         needed = tracing.is_kept or needs_membrane(grants)
         self.build = lab.membranes.behind(build, compiler=compiler) if needed else build
-        self._gathering = Gathering(self.build.wrapped)
+        self._gathering = Gathering(self.build.wrapped, most=KEPT)
         self._event = -1
         self.played: list[Played] = []
 
@@ -59,7 +60,11 @@ class Watched:
         policy = self._policy()
         grants = self._grants if self.tracing.recording is None else Grants()
         return replace(
-            start, membrane=tuple(policy.to_data()), network=bool(grants.net), http=bool(grants.http)
+            start,
+            membrane=tuple(policy.to_data()),
+            network=bool(grants.net),
+            http=bool(grants.http),
+            denied=(),
         )
 
     def _policy(self) -> Policy:
@@ -78,16 +83,17 @@ class Watched:
         """
         if not self.tracing.is_kept:
             return
-        calls, before = 0, len(self._gathering.recorded)
+        calls, memory, before = 0, 0, len(self._gathering.recorded)
         with contextlib.suppress(LabError):
             if not self.build.wrapped:
                 raise UsageError("There is no membrane that could tell.")
             ledger = self._lab.guests.ledger(started)
             if self.tracing.recording is not None:
                 ledger = replace(ledger, guard=None)
+            memory = ledger.memory_bytes
             calls = self._gathering.add(ledger, -1 if event is None else event.number)
         if event is not None:
-            self._gathering.end(replace(event, calls=calls))
+            self._gathering.end(replace(event, calls=calls, memory_bytes=memory or None))
         if self.tracing.is_recorded:
             first, *rest = fired or [Played("", [], ())]
             self.played += [replace(first, calls=tuple(self._gathering.recorded[before:])), *rest]
@@ -125,8 +131,10 @@ class Watched:
             component=self.build.digest,
             calls=(),
             least=self.least(instance.on_host.behind).options() if self.tracing.recording is None else "",
+            notes=(_INCOMPLETE,) if self.lost else (),
             budgets={
                 "time": f"{budgets.timeout_s:g} s",
+                "memory": format_bytes(budgets.memory_bytes),
                 "output": format_bytes(budgets.output_bytes),
                 "fuel": f"{budgets.fuel}" if budgets.fuel else "",
             },

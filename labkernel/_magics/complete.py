@@ -23,6 +23,9 @@ from labkernel._values import suggest
 
 __all__ = ["candidates", "complete_for", "wave_candidates"]
 
+_FORMS = {"--clock": ("real", "deny", "fixed:", "step:"), "--random": ("real", "deny", "seed:")}
+"""What the values of options begin with, where they are of few forms."""
+
 _BEFORE_ALL_OTHERS: Final = 1000
 _LINE: Final = re.compile(
     r"^\s*(?:[\w.]+\s*=\s*)?%%?(wit|wasm|host|instantiate|fire|timings)\b(.*)$", re.DOTALL
@@ -89,6 +92,8 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
         return _imported(lab)
     if last in _WORDS:
         return _WORDS[last]
+    if last in _FORMS:
+        return list(_FORMS[last])
     if last == "--template":
         return [*TEMPLATES]
     action = parser.options.get(last)
@@ -121,6 +126,8 @@ def _wasm_values(is_cell: bool, plain: list[str], lab: Lab) -> list[str]:
         return list(toolchains.languages()) if len(plain) == (0 if is_cell else 1) else []
     if plain[:1] in (["show"], ["save"]):
         return [*lab.builds]
+    if plain[:1] in (["trace"], ["peek"]):
+        return [*lab.instances]
     return [] if plain else list(ACTIONS)
 
 

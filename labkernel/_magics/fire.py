@@ -50,7 +50,8 @@ class FireMagics(LabMagics):
         the look-up of a name, at connect, bind and listen, and for each datagram sent; a granted name stands for
         whatever addresses the machine finds for it. Requests are held to method, host and port as written; a
         redirect is the guest's to follow, as a request of its own. What that does not guard: who writes to a socket
-        that may send datagrams, what a granted server does with what it is sent, and time measured by counting.
+        that may send datagrams, what a granted server does with what it is sent, and time measured by counting. A
+        membrane's own instructions count as the guest's fuel.
         """
         parsed = parse_line(INSTANTIATE, line)
         (component,) = words_only(parsed, INSTANTIATE, ["COMPONENT"])
@@ -146,6 +147,9 @@ class FireMagics(LabMagics):
         if parsed.variable:
             self.bind(identifier(parsed.variable, "result"), result)
         (self.screen.hide if parsed.quiet else self.screen.show)(result)
+        if parsed.trace and not parsed.quiet:
+            self.screen.show(self.lab.trace(result.target.name))
+            self.screen.hide(result)
         if isinstance(result, Run) and result.is_interrupted:
             raise _interrupt(result)
         return result

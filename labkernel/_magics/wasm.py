@@ -180,6 +180,8 @@ class WasmMagics(LabMagics):
         trace = self.lab.trace(instance)
         if line.least:
             self.screen.note(f"%instantiate {instance.build.name} --as {name} {trace.least}".rstrip())
+            for note in trace.notes:
+                self.screen.note(f"Careful: {note}.")
             return None
         self.screen.show(trace)
         return trace

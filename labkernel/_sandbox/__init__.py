@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from labkernel._sandbox.answering import HostCalls, own_traceback
 from labkernel._sandbox.contract import Slot, class_name, slots_of
-from labkernel._sandbox.guarding import needs_membrane, policy_of, replay_policy
+from labkernel._sandbox.guarding import KEPT, needs_membrane, policy_of, replay_policy
 from labkernel._sandbox.implementation import HostImplementation, import_of
 from labkernel._sandbox.refusing import refuse_other_wasi, refuse_ungranted
 from labkernel._sandbox.standing import standings
 from labkernel._sandbox.starting import start_of, wasmtime_line
 
 __all__ = [
+    "KEPT",
     "HostCalls",
     "HostImplementation",
     "Slot",

@@ -10,12 +10,13 @@ from labkernel._host import Policy
 from labkernel._host.judges import ASKED, TOLD, judges_for, name_of
 from labkernel._sandbox.membrane import Wrapped
 from labkernel._sandbox.membrane.policy import VirtualClock, everything, nothing, policy_for
+from labkernel._sandbox.starting import HOW_TO_GRANT, denied_by
 from labkernel._sandbox.tracing import USES, learners
 
 __all__ = ["KEPT", "needs_membrane", "policy_of", "replay_policy"]
 
 KEPT: Final = 20_000
-"""Host calls that a trace keeps; what comes after is counted."""
+"""Host calls that a trace keeps, and as many of one event; what comes after is counted."""
 _WHOLE: Final = frozenset(USES) | learners()
 
 
@@ -34,8 +35,11 @@ def policy_of(
 
     `is_traced` keeps an entry of each call, `is_recorded` every call with all its arguments and results.
     """
-    net, http = [e.text for e in grants.net], [t.text for t in grants.http]
-    judges = judges_for(net, http)
+    data = {
+        "net": [e.text for e in grants.net], "http": [t.text for t in grants.http],
+        "denied": list(denied_by(grants)), "hints": [list(hint) for hint in HOW_TO_GRANT],
+    }  # fmt: skip
+    judges = judges_for(data)
     is_kept = is_traced or is_recorded
 
     def wants(wrapped: Wrapped, when: str) -> bool:
@@ -44,7 +48,7 @@ def policy_of(
     def is_whole(wrapped: Wrapped) -> bool:
         return is_recorded or (is_traced and name_of(wrapped.function) in _WHOLE)
 
-    data = {"net": net, "http": http, "whole": [w.number for w in table if is_whole(w)], "most": KEPT}
+    data |= {"whole": [w.number for w in table if is_whole(w)], "most": KEPT}
     clock, random = grants.clock, grants.random
     return policy_for(
         table,

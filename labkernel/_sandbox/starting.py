@@ -9,7 +9,7 @@ from typing import Final
 from labkernel._capability import Budgets, Grants, Supplies
 from labkernel._host import Start
 
-__all__ = ["start_of", "wasmtime_line"]
+__all__ = ["HOW_TO_GRANT", "denied_by", "start_of", "wasmtime_line"]
 
 #: What to tell when an import that nobody stands behind is called, by the start of its name.
 HOW_TO_GRANT: Final = (
@@ -48,12 +48,13 @@ def start_of(
         fuel=budgets.fuel,
         timeout_s=budgets.timeout_s,
         hints=HOW_TO_GRANT,
-        denied=tuple(_denied(grants)),
+        denied=tuple(denied_by(grants)),
         notebook=tuple(notebook),
     )
 
 
-def _denied(grants: Grants) -> Iterator[str]:
+def denied_by(grants: Grants) -> Iterator[str]:
+    """Yield the beginnings of the names of interfaces that are denied."""
     if grants.clock and grants.clock.mode == "deny":
         yield "wasi:clocks/"
     if grants.random and grants.random.mode == "deny":

@@ -1,14 +1,17 @@
 """The guard of a policy with judges: asks each in turn, and keeps what the trace has to know whole.
 
-Made of the policy's `guard_data`: `net` and `http` are grants as their options take them, `whole` the numbers of the
-functions whose calls are kept with all arguments and results, `most` how many of those.
+Made of the policy's `guard_data`: `net` and `http` are grants as their options take them, `denied` the beginnings of
+interfaces' names that are denied and `hints` how to grant them, `whole` the numbers of the
+functions whose calls are kept with all arguments and results, `most` how many of those until they are taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from labkernel._capability import make_grants
+from labkernel._host.judges.denial import DenialJudge
 from labkernel._host.judges.http import HttpJudge
 from labkernel._host.judges.network import NetworkJudge
 from labkernel._host.judges.verdict import ASKED, TOLD, Judge
@@ -17,10 +20,12 @@ from labkernel._host.policy import Policy
 __all__ = ["Court", "judges_for"]
 
 
-def judges_for(net: list[str], http: list[str]) -> list[Judge]:
-    """Return the judges that these grants need."""
-    grants = make_grants({"net": net, "http": http})
+def judges_for(data: Mapping[str, Any]) -> list[Judge]:
+    """Return the judges that a policy's `guard_data` asks for."""
+    grants = make_grants({"net": data["net"], "http": data["http"]})
     judges: list[Judge] = []
+    if data["denied"]:
+        judges.append(DenialJudge(data["denied"], [(prefix, how) for prefix, how in data["hints"]]))
     if grants.net:
         judges.append(NetworkJudge(grants.net))
     if grants.http:
@@ -34,7 +39,7 @@ class Court:
     def __init__(self, policy: Policy) -> None:
         data = policy.guard_data
         self._table = policy.table
-        judges = judges_for(data["net"], data["http"])
+        judges = judges_for(data)
         self._asked: dict[int, list[Judge]] = {}
         self._told: dict[int, list[Judge]] = {}
         for number, function in enumerate(policy.table):
@@ -74,7 +79,6 @@ class Court:
     def take(self) -> list[list[Any]]:
         """Return the calls kept whole since the last time."""
         kept, self._kept = self._kept, []
-        self._most -= len(kept)
         return kept
 
     def _keep(self, call: list[Any]) -> None:

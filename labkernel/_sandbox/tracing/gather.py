@@ -9,7 +9,8 @@ from typing import Any
 
 from labkernel._capability import Grants
 from labkernel._host import Ledger
-from labkernel._sandbox.ledger import Entry, entries
+from labkernel._host.membrane_layout import ENTRY
+from labkernel._sandbox.ledger import entries
 from labkernel._sandbox.membrane import Wrapped
 from labkernel._sandbox.tracing.follow import Names
 from labkernel._sandbox.tracing.least import least
@@ -25,12 +26,14 @@ class Gathering:
     """The host calls of one instance, from its start on, in their order.
 
     The k-th call of a function that was kept whole is the k-th entry of that function: a membrane keeps both in the
-    order of the calls.
+    order of the calls. Entries beyond `most` are counted, in `lost`.
     """
 
-    def __init__(self, table: Sequence[Wrapped]) -> None:
-        self._table = tuple(table)
-        self._entries: list[tuple[int, Entry]] = []
+    def __init__(self, table: Sequence[Wrapped], *, most: int) -> None:
+        self._table, self._most = tuple(table), most
+        self._raw: list[tuple[int, Ledger]] = []
+        self._kept = 0
+        self._seen: list[Seen] = []
         self._whole: dict[int, list[list[Any]]] = defaultdict(list)
         self.recorded: list[list[Any]] = []
         self.events: list[Event] = []
@@ -38,28 +41,34 @@ class Gathering:
 
     def add(self, ledger: Ledger, event: int) -> int:
         """Take in what a membrane has told since the last time, and return how many calls those were."""
-        found = list(entries(ledger, self._table, first=len(self._entries)))
-        self._entries += [(event, entry) for entry in found]
-        for call in ledger.guard or ():
-            self._whole[call[0]].append(call)
-            self.recorded.append(call)
-        self.lost += ledger.lost
-        return len(found) + ledger.lost
+        told = len(ledger.entries) // ENTRY
+        room = min(told, max(0, self._most - self._kept))
+        if room:
+            self._raw.append((event, Ledger(ledger.entries[: room * ENTRY])))
+            self._kept += room
+            for call in ledger.guard or ():
+                self._whole[call[0]].append(call)
+                self.recorded.append(call)
+        self.lost += ledger.lost + told - room
+        return told + ledger.lost
 
     def end(self, event: Event) -> None:
         """Note an event that is over."""
         self.events.append(event)
 
     def seen(self) -> list[Seen]:
-        """Return the calls."""
+        """Return the calls. They are decoded when they are asked for, which takes longer than keeping them."""
         counts: dict[int, int] = defaultdict(int)
-        calls = []
-        for event, entry in self._entries:
-            at, whole = counts[entry.number], self._whole.get(entry.number, ())
-            counts[entry.number] += 1
-            _, args, value = whole[at] if at < len(whole) else (0, None, None)
-            calls.append(Seen(entry, event, args, value[0] if value else None))
-        return calls
+        for call in self._seen:
+            counts[call.entry.number] += 1
+        for event, ledger in self._raw:
+            for entry in entries(ledger, self._table, first=len(self._seen)):
+                at, whole = counts[entry.number], self._whole.get(entry.number, ())
+                counts[entry.number] += 1
+                _, args, value = whole[at] if at < len(whole) else (0, None, None)
+                self._seen.append(Seen(entry, event, args, value[0] if value else None))
+        self._raw.clear()
+        return self._seen
 
     def least(self, grants: Grants, world: World, behind: Mapping[str, str]) -> Grants:
         """Return the smallest of these grants with which the run would have worked; see `least`."""

@@ -83,8 +83,10 @@ def load_recording(path: Path) -> Recording:
             raise UsageError(
                 f"{str(path)!r} is a recording of version {head['version']}, expected {_VERSION}; record it anew."
             )
-        events = tuple(map(_event, rest))
-        return Recording(str(head["component"]), tuple(map(str, head["functions"])), events)
+        made = Recording(str(head["component"]), tuple(map(str, head["functions"])), tuple(map(_event, rest)))
+        if any(call[0] >= len(made.functions) for call in made.calls):
+            raise ValueError("a call's number names no function")
+        return made
     except OSError as error:
         raise UsageError(
             f"{str(path)!r} cannot be read ({error.strerror}); save one with %wasm trace NAME --save FILE."

@@ -47,7 +47,10 @@ class HostCall:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One call of the guest by the lab: what it used of its budgets. `None` is what was not counted."""
+    """One call of the guest by the lab: what it used of its budgets. `None` is what was not counted.
+
+    `memory_bytes` is the guest's linear memory when the call was over.
+    """
 
     number: int
     call: str
@@ -55,6 +58,7 @@ class Event:
     calls: int = 0
     output_bytes: int = 0
     fuel_used: int | None = None
+    memory_bytes: int | None = None
     error: str = ""
 
     def to_json(self) -> dict[str, Any]:
