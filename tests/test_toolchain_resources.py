@@ -134,7 +134,7 @@ own_counter_t static_counter_merge(own_counter_t a, borrow_counter_t b) {
     counter_drop_own(a);
     return constructor_counter(n);
 }
-void counter_destructor(counter_t *rep) { fprintf(stderr, "end %u\n", rep->n); free(rep); }
+void counter_destructor(counter_t *rep) { fprintf(stderr, "end %u\\n", rep->n); free(rep); }
 uint32_t total(list_borrow_counter_t *all) {
     uint32_t sum = 0;
     for (size_t i = 0; i < all->len; i++) sum += all->ptr[i]->n;
