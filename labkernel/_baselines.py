@@ -47,10 +47,11 @@ def check_name(name: str) -> str:
     return name
 
 
-def floor(cache: Cache, progress: Callable[[str], None], *, zig: Path | None = None) -> Native:
+def floor(cache: Cache, progress: Callable[[str], None], *, zig: Path | None = None, why: str = "") -> Native:
     """Return a native program that starts and exits and does nothing else, compiled once.
 
-    `zig` is a C compiler to fall back on. Raises `ToolchainMissing` when there is no C or Rust compiler.
+    `zig` is a C compiler to fall back on; `why` says what keeps the snippet itself from being the program.
+    Raises `ToolchainMissing` when there is no C or Rust compiler.
     """
     for compiler, arguments, suffix, source in _compilers(zig):
         key = key_of("floor", compiler, arguments, source)
@@ -64,9 +65,8 @@ def floor(cache: Cache, progress: Callable[[str], None], *, zig: Path | None = N
                 )
                 if done.returncode:
                     raise LabError(f"{' '.join(command)} failed with {done.returncode}: {done.stderr[-500:]}")
-        return Native(
-            cache.path("baseline", key) / "floor", "an empty native program, start to exit: a floor"
-        )
+        what = f"an empty native program, start to exit: a floor{f' ({why})' if why else ''}"
+        return Native(cache.path("baseline", key) / "floor", what)
     raise ToolchainMissing(
         "a native compiler", language="the process baseline", how="rustup, or pip install 'labkernel[c]'"
     )

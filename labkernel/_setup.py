@@ -6,10 +6,13 @@ knows no notebook and no plot.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import Final, Protocol
 
 from labkernel import _toolchains as toolchains
@@ -78,7 +81,33 @@ def doctor(cache: Cache | None = None, languages: Iterable[str] = ()) -> Doctor:
     for language, toolchain in toolchains.toolchains().items():
         if not wanted or language in wanted:
             rows += _rows_of(toolchain, cache)
+    if not wanted:
+        rows += [_broken_row(language, why) for language, why in toolchains.broken().items()]
+        rows.append(_labextension_row())
     return Doctor(rows)
+
+
+def _broken_row(language: str, why: str) -> ToolStatus:
+    how = "update or remove its package"
+    return ToolStatus(
+        language, None, "a language of another package that does not load", how, language, why, 1.0
+    )
+
+
+def _labextension_row() -> ToolStatus:
+    """Say whether JupyterLab finds what colours cells: carried by the wheel, or built in the source tree."""
+    folder = Path(__file__).parent.parent / "labextension"
+    is_source = (folder / "package.json").is_file()
+    places = [Path(place) for place in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if place]
+    places += [Path(sys.prefix) / "share" / "jupyter", Path.home() / ".local" / "share" / "jupyter"]
+    inner = Path("labextensions") / "labkernel" / "install.json"
+    version = "carried by the wheel" if any((place / inner).is_file() for place in places) else None
+    if is_source and (folder / "build" / inner).is_file():
+        version = "built in the source tree"
+    how = "labkernel setup labextension" if is_source else "pip install --force-reinstall labkernel"
+    return ToolStatus(
+        "labextension", version, "colours %%wasm and %%wit cells in JupyterLab", how, minutes=1.0
+    )
 
 
 def _package_row(package: str, purpose: str, extra: str) -> ToolStatus:
@@ -127,14 +156,15 @@ def _rows_of(toolchain: toolchains.Toolchain, cache: Cache) -> list[ToolStatus]:
 
 def estimate(names: Sequence[str], cache: Cache) -> float:
     """Return about how many minutes it takes to prepare what these names need and lack."""
-    rows = doctor(cache, [name for name in names if name != TOOLBOX])
+    rows = doctor(cache, [name.partition("@")[0] for name in names if name != TOOLBOX])
     return sum(row.minutes for row in rows.missing if row.tool != TOOLBOX or TOOLBOX in names)
 
 
 def setup(names: Iterable[str], context: Context) -> None:
     """Prepare the toolbox and languages by name.
 
-    Without names, the toolbox and every language whose own tools are installed. Raises `UsageError` for a
+    `go@1.26` is another version beside the installed one. Without names, the toolbox and every language whose own
+    tools are installed. Raises `UsageError` for a
     name that is neither, and `ToolchainMissing` where a named one cannot be prepared.
     """
     chosen = _chosen(names, context.cache)
@@ -151,12 +181,19 @@ def _chosen(names: Iterable[str], cache: Cache) -> list[str]:
     given = list(dict.fromkeys(names))
     if given and given != ["all"]:
         known = [TOOLBOX, *toolchains.languages()]
-        for name in given:
+        for each in given:
+            name = each.partition("@")[0]
             if name not in known and not _is_language(name):
                 raise UsageError(f"Unknown {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}")
-        return [name if name == TOOLBOX else toolchains.get(name).language for name in given]
+        return [_full(name) for name in given]
     ready = [language for language, chain in toolchains.toolchains().items() if chain.versions()]
     return [TOOLBOX, *ready]
+
+
+def _full(given: str) -> str:
+    """Return a name as `setup` was given it (`golang@1.26`) with the language's own name (`go@1.26`)."""
+    name, at, version = given.partition("@")
+    return given if name == TOOLBOX else f"{toolchains.get(name).language}{at}{version}"
 
 
 def _is_language(name: str) -> bool:
@@ -169,10 +206,13 @@ def _is_language(name: str) -> bool:
 
 def _prepare_one(name: str, context: Context) -> None:
     started = time.monotonic()
+    language, _, version = name.partition("@")
     if name == TOOLBOX:
         build_toolbox(context.progress, cache=context.cache)
+    elif version:
+        toolchains.get(language).setup_version(version, context)
     else:
-        toolchains.get(name).setup(context)
+        toolchains.get(language).setup(context)
     context.progress(f"{name} is ready ({time.monotonic() - started:.0f} s)")
 
 

@@ -10,11 +10,18 @@ from pathlib import Path
 import pytest
 
 from labkernel import _toolchains as toolchains
+from labkernel._cache import Cache
+
+#: What a lesson needs beyond Rust and C: languages, and versions of them that `labkernel setup` was asked for.
+NEEDS = {"02-nine-languages": ("python", "ts", "go", "go@1.26", "zig")}
 
 
-def _missing() -> list[str]:
-    there = {"rustc": shutil.which("rustc"), "zig": toolchains.zig_binary()}
-    return [tool for tool, path in there.items() if not path]
+def _missing(lesson: str) -> list[str]:
+    there: dict[str, object] = {"rustc": shutil.which("rustc"), "zig": toolchains.zig_binary()}
+    for need in NEEDS.get(lesson, ()):
+        language, _, version = need.partition("@")
+        there[need] = toolchains.get(language).identity(toolchains.Options(engine=version), Cache())
+    return [tool for tool, found in there.items() if not found]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,10 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for lesson in {id(item.parent): item.parent for item in lessons}.values():
         if "text/html" not in getattr(lesson, "skip_compare", ("text/html",)):
             lesson.skip_compare = (*lesson.skip_compare, "text/html")  # type: ignore[union-attr]
-    missing = _missing()
-    if missing and os.environ.get("LABKERNEL_REQUIRE") != "all":
-        for item in lessons:
-            item.add_marker(pytest.mark.skip(reason=f"the lessons need {' and '.join(missing)}"))
+    if os.environ.get("LABKERNEL_REQUIRE") == "all":
+        return
+    for item in lessons:
+        missing = _missing(item.path.stem)
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"the lesson needs {' and '.join(missing)}"))
 
 
 @pytest.hookimpl(wrapper=True)

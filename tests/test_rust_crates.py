@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -314,6 +316,27 @@ def test_a_toolchain_of_rustups_beside_another(kit: Kit, require: Require) -> No
         Rust().identity(Options(engine=short)) != Rust().identity(Options())
         or tools.find_rustc(short) == rustc
     )
+
+
+def test_the_native_program_has_the_same_crates(
+    kit: Kit, own_cache: Cache, cell: Callable[..., Artifact], require: Require
+) -> None:
+    """The process that a component is compared with links the crates of its cell, in the same versions."""
+    require("a C linker", shutil.which("cc"))
+    text = """#[derive(mark_derive::Mark)] struct It;
+fn run(v: String) -> String { format!("{} {}", It::mark(), plain_words::say(&v)) }
+"""
+    deps = ("plain-words@1[loud]", "mark-derive")
+    said = kit.start(cell(text, *deps).wasm)("run", "a")
+    package, world = kit.world(WIT)
+    context = replace(kit.context, cache=own_cache)
+    made = Rust().native(
+        Snippet("rust", text), package, world, next(world.functions()), ["a"], Options(deps=deps), context
+    )
+    assert made is not None
+    assert "plain-words 1.2.0" in made.what
+    done = subprocess.run([made.program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == json.dumps(said)
 
 
 def test_a_toolchain_that_is_not_there_is_told(kit: Kit, require: Require) -> None:

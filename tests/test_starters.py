@@ -9,7 +9,7 @@ from worlds import FAAS
 
 from labkernel import Lab
 from labkernel import _toolchains as toolchains
-from labkernel._errors import ToolchainMissing
+from labkernel._errors import ToolchainMissing, UsageError
 
 INTERFACES = """package test:shapes@1.0.0;
 interface shapes {
@@ -20,6 +20,27 @@ interface shapes {
     all: func() -> list<option<point>>;
 }
 world drawing { import log: func(line: string); export shapes; export reset: func(); }
+"""
+
+#: A resource imported by one world, used in the signature of another's function, and exported by a third.
+BANK = """package test:bank@1.0.0;
+interface store {
+    record entry { key: string, value: list<u8> }
+    variant fault { missing, full(u32) }
+    resource bucket {
+        constructor(name: string);
+        /// Look a key up.
+        get: func(key: string) -> result<entry, fault>;
+        put: func(entry: entry);
+        same: func(other: borrow<bucket>) -> bool;
+        open: static func(name: string) -> option<bucket>;
+    }
+    names: func() -> list<string>;
+    describe: func(e: entry) -> string;
+}
+world user { import store; export run: func(name: string) -> result<u32, string>; }
+world taker { use store.{bucket, entry}; export take: func(b: borrow<bucket>, e: entry) -> option<bucket>; }
+world keeper { export store; export run: func(name: string) -> string; }
 """
 
 
@@ -39,3 +60,65 @@ def test_starter_builds(language: str, wit: str, name: str, require: Callable[[s
         assert {f.full_name for f in build.functions} == {
             f.full_name for f in lab.worlds.find(name)[1].functions()
         }
+
+
+@pytest.mark.parametrize(
+    ("language", "world"),
+    [
+        (language, world)
+        for language in toolchains.languages()
+        for world in ("user", "taker", "keeper")
+        # A runtime for each world takes long, and TypeScript's is JavaScript's.
+        if language != "ts" and (world != "taker" or language not in ("js", "python"))
+    ],
+)
+def test_starter_of_a_world_with_a_resource_builds(
+    language: str, world: str, require: Callable[[str, object], None]
+) -> None:
+    """Worlds that import, take or export a resource; a Python cell exports none, and says so before it compiles."""
+    with Lab() as lab:
+        try:
+            lab.wit(BANK, name="bank")
+            body = lab.starter(language, "started", world=world).partition("\n")[2]
+            if (language, world) == ("python", "keeper"):
+                with pytest.raises(UsageError, match="a Python cell exports plain functions"):
+                    lab.build(language, body, name="started", world=world)
+                return
+            build = lab.build(language, body, name="started", world=world)
+        except ToolchainMissing as error:
+            require(str(error), False)
+            return
+        assert {f.full_name for f in build.functions} == {
+            f.full_name for f in lab.worlds.find(world)[1].functions()
+        }
+        takes = "test:bank/store@1.0.0" in build.imports
+        assert takes == (world == "taker") or world == "user"
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("rust", "malloc"),
+        ("rust", "realloc"),
+        *((each, "memory") for each in ("rust", "c", "cpp", "zig", "go")),
+    ],
+)
+def test_a_name_that_the_module_has_itself_is_refused(
+    language: str, name: str, require: Callable[[str, object], None]
+) -> None:
+    """Before anything is compiled, with what to do; an interface may have a function of that name."""
+    wit = """package test:names;
+interface i { NAME: func(); }
+world plain { export NAME: func(); }
+world inner { export i; }
+"""
+    with Lab() as lab:
+        try:
+            lab.wit(wit.replace("NAME", name), name="names")
+            plain = lab.starter(language, "x", world="plain").partition("\n")[2]
+            with pytest.raises(UsageError, match=f"exports '{name}', a name .* export it from an interface"):
+                lab.build(language, plain, name="x", world="plain")
+            inner = lab.starter(language, "x", world="inner").partition("\n")[2]
+            assert lab.build(language, inner, name="x", world="inner").functions
+        except ToolchainMissing as error:
+            require(str(error), False)

@@ -22,6 +22,8 @@ from labkernel._toolchains.c import C
 from labkernel._toolchains.c.header import Header
 from labkernel._toolchains.c.names import short_names
 from labkernel._toolchains.confine import is_available
+from labkernel._toolchains.versions import Origin
+from labkernel._toolchains.zig import find_zig
 
 Require = Callable[[str, object], None]
 
@@ -190,7 +192,7 @@ def test_the_same_cell_as_a_native_program(
     """The program calls the function with the values and prints what it returns."""
     package, world = kit.world(AWKWARD)
     wanted = next(f for f in world.functions() if f.name == function)
-    made = c.native(AWKWARD_CELL, package, world, wanted, args, kit.context)
+    made = c.native(Snippet("c", AWKWARD_CELL), package, world, wanted, args, Options(), kit.context)
     assert made is not None
     done = subprocess.run([made.program], capture_output=True, text=True, check=True, timeout=10)
     assert done.stdout == printed + "\n"
@@ -200,7 +202,9 @@ def test_the_handler_as_a_native_program(kit: Kit, c: C) -> None:
     """The handler's own answer: false for what it does not support."""
     package, world = kit.world(FAAS)
     for event, printed in ((EVENT, "0\n"), (ADDED, "1\n")):
-        made = c.native(SHORT, package, world, next(world.functions()), [event], kit.context)
+        made = c.native(
+            Snippet("c", SHORT), package, world, next(world.functions()), [event], Options(), kit.context
+        )
         assert made is not None
         assert subprocess.run([made.program], capture_output=True, text=True, check=True).stdout == printed
 
@@ -384,13 +388,11 @@ def test_what_cannot_be_built_is_refused(kit: Kit, c: C) -> None:
 
 def test_a_missing_zig_is_told(c: C, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor has rows without versions, the identity is empty."""
-    import labkernel._toolchains.zig as zig
-
-    monkeypatch.setattr(zig, "zig_binary", lambda: None)
+    monkeypatch.setattr(Origin, "installed", lambda self: None)
     assert c.versions() == ""
     assert [row.version for row in c.check(cache)] == [None, None]
     with pytest.raises(ToolchainMissing, match="pip install"):
-        zig.find_zig("c")
+        find_zig("c")
 
 
 def test_versions_are_found_by_looking(c: C, require: Require) -> None:

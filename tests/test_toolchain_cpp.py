@@ -25,6 +25,7 @@ from labkernel._toolchains.cpp.header import Header
 from labkernel._toolchains.cpp.mended import mended
 from labkernel._toolchains.cpp.scaffold import short_names
 from labkernel._toolchains.cpp.source import Source
+from labkernel._toolchains.versions import Origin
 
 Require = Callable[[str, object], None]
 
@@ -487,9 +488,7 @@ def test_what_cannot_be_built_is_refused(kit: Kit, cpp: Cpp) -> None:
 
 def test_a_missing_zig_is_told(cpp: Cpp, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor has rows without versions, the identity is empty."""
-    import labkernel._toolchains.zig as base
-
-    monkeypatch.setattr(base, "zig_binary", lambda: None)
+    monkeypatch.setattr(Origin, "installed", lambda self: None)
     assert cpp.versions() == ""
     assert [row.version for row in cpp.check(cache)] == [None, None]
 

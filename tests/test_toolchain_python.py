@@ -20,6 +20,7 @@ from labkernel._errors import CompileError, Diagnostic, GuestExit, GuestTrap, To
 from labkernel._toolbox import find_toolbox
 from labkernel._toolchains import Options, Snippet
 from labkernel._toolchains.python import Python, tools
+from labkernel._toolchains.versions import Origin
 from labkernel._values import Variant, err, from_normal, ok
 
 Require = Callable[[str, object], None]
@@ -723,8 +724,7 @@ def test_a_missing_tool_is_told(
     """Without componentize-py there is the line that installs it, and the doctor's rows say so."""
     from labkernel._toolchains import Context
 
-    monkeypatch.setattr(tools, "_installed", lambda: None)
-    monkeypatch.setattr(tools, "_binary", lambda: None)
+    monkeypatch.setattr(Origin, "installed", lambda self: None)
     assert python.versions() == ""
     rows = python.check(cache)
     assert [row.version for row in rows] == [None, None]

@@ -10,9 +10,13 @@ from toolchain_kit import Kit
 
 from labkernel._cache import Cache
 from labkernel._toolbox import find_toolbox
-from labkernel._toolchains import Toolchain
+from labkernel._toolchains import Toolchain, close_kept
+from labkernel._toolchains.c import C
 from labkernel._toolchains.cpp import Cpp
 from labkernel._toolchains.go import Go
+from labkernel._toolchains.js import Js
+from labkernel._toolchains.python import Python
+from labkernel._toolchains.rust import Rust
 from labkernel._toolchains.zig_lang import Zig
 
 Require = Callable[[str, object], None]
@@ -33,7 +37,9 @@ interface counters {
 PROVIDER: Final = _COUNTERS + "world provider { export counters; }\n"
 USER: Final = _COUNTERS + "world user { import counters; export test: func() -> list<u32>; }\n"
 
-LANGUAGES: Final[dict[str, Toolchain]] = {"zig": Zig(), "go": Go(), "cpp": Cpp()}
+LANGUAGES: Final[dict[str, Toolchain]] = {
+    "zig": Zig(), "go": Go(), "cpp": Cpp(), "rust": Rust(), "c": C(), "js": Js(), "python": Python(),
+}  # fmt: skip
 
 PROVIDERS: Final = {
     "zig": """const std = @import("std");
@@ -93,6 +99,50 @@ Pair Wrap(Counter::Owned c) {
 }
 std::optional<Counter::Owned> Unwrap(Pair p) { return std::move(p.c); }
 """,
+    "rust": """
+use exports::t::res::counters::CounterBorrow;
+use std::cell::Cell;
+struct Component;
+impl exports::t::res::counters::Guest for Component {
+    type Counter = MyCounter;
+    fn total(all: Vec<CounterBorrow<'_>>) -> u32 { all.iter().map(|c| c.get::<MyCounter>().0.get()).sum() }
+    fn wrap(c: Counter) -> Pair { let n = c.get::<MyCounter>().0.get(); Pair { c, n } }
+    fn unwrap(p: Pair) -> Option<Counter> { Some(p.c) }
+}
+struct MyCounter(Cell<u32>);
+impl exports::t::res::counters::GuestCounter for MyCounter {
+    fn new(start: u32) -> Self { MyCounter(Cell::new(start)) }
+    fn add(&self, by: u32) -> u32 { self.0.set(self.0.get() + by); self.0.get() }
+    fn merge(a: Counter, b: CounterBorrow<'_>) -> Counter {
+        Counter::new(MyCounter(Cell::new(a.get::<MyCounter>().0.get() + b.get::<MyCounter>().0.get())))
+    }
+}
+impl Drop for MyCounter { fn drop(&mut self) { eprintln!("end {}", self.0.get()); } }
+""",
+    "c": """
+#include <stdio.h>
+#include <stdlib.h>
+struct exports_t_res_counters_counter_t { uint32_t n; };
+own_counter_t constructor_counter(uint32_t start) {
+    counter_t *made = malloc(sizeof *made);
+    made->n = start;
+    return counter_new(made);
+}
+uint32_t method_counter_add(borrow_counter_t self, uint32_t by) { return self->n += by; }
+own_counter_t static_counter_merge(own_counter_t a, borrow_counter_t b) {
+    uint32_t n = counter_rep(a)->n + b->n;
+    counter_drop_own(a);
+    return constructor_counter(n);
+}
+void counter_destructor(counter_t *rep) { fprintf(stderr, "end %u\\n", rep->n); free(rep); }
+uint32_t total(list_borrow_counter_t *all) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < all->len; i++) sum += all->ptr[i]->n;
+    return sum;
+}
+void wrap(own_counter_t c, pair_t *ret) { ret->n = counter_rep(c)->n; ret->c = c; }
+bool unwrap(pair_t *p, own_counter_t *ret) { *ret = p->c; return true; }
+""",
 }
 USERS: Final = {
     "zig": """fn @"test"() ![]const u32 {
@@ -141,7 +191,80 @@ USERS: Final = {
     return wit::vector<uint32_t>::from_view(std::span(found));
 }
 """,
+    "rust": """use t::res::counters::{self, Counter};
+fn test() -> Vec<u32> {
+    let (a, b) = (Counter::new(1), Counter::new(10));
+    let mut found = vec![a.add(2), counters::total(&[&a, &b])];
+    let m = Counter::merge(a, &b);
+    drop(b);
+    found.push(m.add(0));
+    let p = counters::wrap(m);
+    found.push(p.n);
+    found.push(counters::unwrap(p).unwrap().add(100));
+    found
 }
+""",
+    "c": """#include <stdlib.h>
+void test(list_u32_t *ret) {
+    own_counter_t a = constructor_counter(1), b = constructor_counter(10);
+    ret->len = 5;
+    ret->ptr = malloc(5 * sizeof(uint32_t));
+    ret->ptr[0] = method_counter_add(borrow_counter(a), 2);
+    borrow_counter_t both[] = {borrow_counter(a), borrow_counter(b)};
+    list_borrow_counter_t all = {both, 2};
+    ret->ptr[1] = total(&all);
+    a = static_counter_merge(a, borrow_counter(b));
+    counter_drop_own(b);
+    ret->ptr[2] = method_counter_add(borrow_counter(a), 0);
+    pair_t p;
+    wrap(a, &p);
+    ret->ptr[3] = p.n;
+    unwrap(&p, &a);
+    ret->ptr[4] = method_counter_add(borrow_counter(a), 100);
+    counter_drop_own(a);
+}
+""",
+    "js": """import { Counter, total, wrap, unwrap } from 't:res/counters@1.0.0';
+export function test() {
+  const a = new Counter(1), b = new Counter(10);
+  const found = [a.add(2), total([a, b])];
+  const m = Counter.merge(a, b);
+  found.push(m.add(0));
+  const p = wrap(m);
+  found.push(p.n);
+  found.push(unwrap(p).add(100));
+  return found;
+}
+""",
+    "python": """from wit_world.imports import counters
+from wit_world.imports.counters import Counter
+
+
+def test():
+    a, b = Counter(1), Counter(10)
+    found = [a.add(2), counters.total([a, b])]
+    m = Counter.merge(a, b)
+    b.__exit__(None, None, None)
+    found.append(m.add(0))
+    p = counters.wrap(m)
+    found.append(p.n)
+    c = counters.unwrap(p)
+    found.append(c.add(100))
+    c.__exit__(None, None, None)
+    return found
+""",
+}
+#: Each provider with each user of the languages whose handles are this package's own, and with one of the others.
+PAIRS: Final = [
+    (provider, user)
+    for provider in PROVIDERS
+    for user in USERS
+    if {provider, user} <= {"zig", "go", "cpp"} or "zig" in (provider, user)
+]
+#: Languages whose development form is a runtime, which is no component to compose.
+BAKED: Final = frozenset({"js", "python"})
+#: Languages that let go of a resource when their memory is collected, which may be after the program's end.
+COLLECTED: Final = frozenset({"js"})
 
 
 @pytest.fixture(scope="module")
@@ -149,22 +272,24 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """Return a kit over the prepared toolchains."""
     kit = Kit.open(tmp_path_factory.mktemp("resources"))
     yield kit
+    close_kept()
     kit.close()
 
 
-@pytest.mark.parametrize("user", USERS)
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("provider", "user"), PAIRS)
 def test_resources_between_components(kit: Kit, require: Require, provider: str, user: str) -> None:
     """Constructors, methods, static functions, own and borrowed handles, in records, lists and options."""
     require("the toolbox (labkernel setup)", find_toolbox())
     for language in (provider, user):
         for row in LANGUAGES[language].check(Cache()):
             require(f"{row.tool} ({row.install})", row.version)
-    made = kit.build(LANGUAGES[provider], PROVIDERS[provider], PROVIDER)
-    using = kit.build(LANGUAGES[user], USERS[user], USER)
+    made = kit.build(LANGUAGES[provider], PROVIDERS[provider], PROVIDER, release=provider in BAKED)
+    using = kit.build(LANGUAGES[user], USERS[user], USER, release=user in BAKED)
     call = kit.start(kit.toolbox.plug(using.wasm, [made.wasm]))
     for _ in range(3):
         assert call("test") == [3, 13, 13, 13, 113]
+    if COLLECTED & {provider, user}:
+        return
     ends = "".join(text for stream, text in call.output if stream == "stderr").split("\n")
     assert ends.count("end 113") == 3
     assert ends.count("end 10") == 3

@@ -619,7 +619,7 @@ def test_the_same_cell_as_a_native_program(
     require("a C linker", shutil.which("cc"))
     package, world = kit.world(AWKWARD)
     wanted = next(f for f in world.functions() if f.name == function)
-    made = rust.native(AWKWARD_CELL, package, world, wanted, args, kit.context)
+    made = rust.native(Snippet("rust", AWKWARD_CELL), package, world, wanted, args, Options(), kit.context)
     assert made is not None
     done = subprocess.run([made.program], capture_output=True, text=True, check=True, timeout=10)
     assert done.stdout == printed + "\n"
@@ -630,7 +630,9 @@ def test_every_form_is_a_native_program_but_one(kit: Kit, rust: Rust, require: R
     """A cell that keeps its bindings in a module of its own has none."""
     require("a C linker", shutil.which("cc"))
     package, world = kit.world(FAAS)
-    made = rust.native(FORMS[name], package, world, next(world.functions()), [EVENT], kit.context)
+    made = rust.native(
+        Snippet("rust", FORMS[name]), package, world, next(world.functions()), [EVENT], Options(), kit.context
+    )
     assert (made is None) == (name == "bindings in a module of its own")
     if made is not None:
         done = subprocess.run([made.program], capture_output=True, text=True, check=True, timeout=10)

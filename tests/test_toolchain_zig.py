@@ -21,6 +21,7 @@ from labkernel._errors import CompileError, Diagnostic, GuestTrap, ToolchainMiss
 from labkernel._toolbox import find_toolbox
 from labkernel._toolchains import Options, Snippet, zig_binary
 from labkernel._toolchains.confine import is_available
+from labkernel._toolchains.versions import Origin
 from labkernel._toolchains.zig_lang import Zig
 from labkernel._toolchains.zig_lang.names import ZigWorld
 from labkernel._toolchains.zig_lang.source import Source
@@ -471,9 +472,7 @@ def test_what_cannot_be_built_is_refused(kit: Kit, zig: Zig) -> None:
 
 def test_a_missing_zig_is_told(zig: Zig, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor has rows without versions, the identity is empty."""
-    import labkernel._toolchains.zig as base
-
-    monkeypatch.setattr(base, "zig_binary", lambda: None)
+    monkeypatch.setattr(Origin, "installed", lambda self: None)
     assert zig.versions() == ""
     assert [row.version for row in zig.check(cache)] == [None, None]
 

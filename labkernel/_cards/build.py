@@ -32,6 +32,7 @@ def build_card(
     raw: str = "",
     toolchain: str = "",
     compiler: str = "",
+    is_shared: bool = False,
     notes: Sequence[str] = (),
     next_line: str = "",
     next_why: str = "",
@@ -48,7 +49,9 @@ def build_card(
         badges.append(Badge("cache hit", "good") if cached else Badge("cache miss: built now"))
     facts = [
         *([Fact("world", world)] if world else []),
-        Fact("size", format_bytes(size), f"{size:,} bytes".replace(",", " ")),
+        Fact(
+            "size", format_bytes(size), f"{size:,} bytes".replace(",", " ") + (_SHARED if is_shared else "")
+        ),
         Fact("digest", short_digest(digest), is_code=True),
         *([Fact("made by", toolchain)] if toolchain else []),
         *([Fact("machine code by", compiler, _COMPILERS.get(compiler, ""))] if compiler else []),
@@ -74,6 +77,8 @@ def build_card(
     )
 
 
+#: Said of a component that reads its snippet when it starts.
+_SHARED: Final = ": a runtime that all cells of this world share"
 _COMPILERS: Final = {
     "winch": "quick to make, slower to run: for editing; --release takes cranelift",
     "pulley": "interpreted",

@@ -75,6 +75,7 @@ def _(record: Build) -> Card:
         raw=record.raw,
         toolchain=record.tools,
         compiler=record.settings.compiler,
+        is_shared=bool(record.supplies),
         notes=record.notes,
         next_line=_fire_line(record.name, record.functions),
         next_why="starts it with nothing granted and fires one generated event" if record.functions else "",

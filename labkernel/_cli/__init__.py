@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="LANGUAGE",
-        help="toolbox, labextension, rust, c (default: all that can be)",
+        help="toolbox, labextension, rust, c, go@1.26 (default: all that can be, in the installed version)",
     )
     build = add("build", _build, "Build a snippet into a component.")
     build.add_argument("language", help="rust, c, wat")

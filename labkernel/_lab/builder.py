@@ -149,7 +149,10 @@ class Builder:
         toolchain = toolchains.get(request.snippet.language)
         self._asked["component", key_of("component", *request.source())] = None
         key = key_of(
-            "component", toolchain.identity(request.options), self._toolbox_version(), *request.source()
+            "component",
+            toolchain.identity(request.options, self.cache),
+            self._toolbox_version(),
+            *request.source(),
         )
         found = None if request.force else self._find(request, key)
         if found:
@@ -217,6 +220,8 @@ class Builder:
             cached=True,
             notes=toolchains.get(request.snippet.language).caveats,
             source=request.snippet.text,
+            files=request.snippet.files,
+            options=request.options,
             supplies=Supplies.from_data(facts.get("supplies", ((), ()))),
             wasm_digest=facts.get("wasm_digest", ""),
         )

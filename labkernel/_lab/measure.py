@@ -236,13 +236,15 @@ class Measuring:
         """Return the target's own snippet as a native program where its toolchain can, otherwise the floor."""
         build, function = subject.instance.build, subject.function
         try:
-            made = toolchains.native(build.language, build.source, build.package, build.world, function,
-                                     subject.args, self._lab.builder.context())  # fmt: skip
+            snippet = toolchains.Snippet(build.language, build.source, build.files, build.name)
+            made = toolchains.native(snippet, build.package, build.world, function, subject.args, build.options,
+                                     self._lab.builder.context())  # fmt: skip
+            why = f"{build.language} cells are not compiled for this machine"
         except LabError as error:
             self._lab.progress(f"no native program of {build.name}: {error}")
-            made = None
+            made, why = None, str(error).splitlines()[0]
         if made is None:
-            return baselines.floor(self._lab.cache, self._lab.progress, zig=toolchains.zig_binary())
+            return baselines.floor(self._lab.cache, self._lab.progress, zig=toolchains.zig_binary(), why=why)
         return baselines.Native(made.program, made.what, made.expected)
 
 

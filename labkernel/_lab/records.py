@@ -10,6 +10,7 @@ from labkernel._capability import Supplies
 from labkernel._errors import CacheDamaged, Diagnostic, UsageError
 from labkernel._host import EngineSettings
 from labkernel._sandbox.membrane import Wrapped
+from labkernel._toolchains import Options
 from labkernel._wit import Function, Package, World
 
 __all__ = ["Build", "NoSuchFunction"]
@@ -27,9 +28,10 @@ class Build:
     their sha256. A development build of some languages is a runtime, shared by all snippets of its world, that
     is started with the `supplies`; there `digest` covers both, and `wasm_digest` is the sha256 of the bytes.
     `phases` are nanoseconds by phase, as measured when it was built; `cached` says
-    whether this time it was only found again. `component` is the component's own imports and exports;
-    `world` is what it was built for (`None` for one that brings its own). Behind a membrane `wasm` is guest and
-    membrane in one, and `wrapped` what the membrane sees of the guest's calls.
+    whether this time it was only found again. `source`, `files` and `options` are what it was made of.
+    `component` is the component's own imports and exports; `world` is what it was built for (`None` for one
+    that brings its own). Behind a membrane `wasm` is guest and membrane in one, and `wrapped` what the membrane
+    sees of the guest's calls.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Build:
     cached: bool = False
     notes: tuple[str, ...] = ()
     source: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    options: Options = field(default_factory=Options)
     supplies: Supplies = field(default_factory=Supplies)
     wasm_digest: str = ""
     wrapped: tuple[Wrapped, ...] = ()

@@ -100,6 +100,8 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
     if action is not None and action.nargs != 0:
         return [str(c) for c in action.choices or ()]
     plain = [w for w in before if not w.startswith("-")]
+    if last == "--engine" and plain[0] in toolchains.languages():
+        return toolchains.get(plain[0]).engines(lab.cache)
     if magic == "wasm":
         return _wasm_values(is_cell, plain, lab)
     if magic == "wit":

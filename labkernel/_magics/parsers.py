@@ -106,7 +106,8 @@ def _wasm() -> MagicParser:
     parser.add_argument(
         "--engine",
         metavar="E",
-        help="another engine or version of the language: for Rust a toolchain of rustup's, such as 1.90",
+        help="another version or engine: 1.26 or a folder's path (Go, C, C++, Zig, Python), 1.90 of rustup's (Rust), "
+        "quickjs or starlingmonkey (JavaScript, TypeScript); labkernel setup go@1.26 puts one there",
     )
     parser.add_argument(
         "--flag", metavar="ARG", help="an argument for the compiler: --flag=ARG; may be repeated", **many

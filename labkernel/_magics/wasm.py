@@ -102,6 +102,7 @@ class WasmMagics(LabMagics):
             %wasm save resize ./out.wasm      its bytes into a file
             %wasm doctor                      what is installed, what is missing, how to mend it
             %wasm setup rust                  prepare a toolchain
+            %wasm setup go@1.26               keep another version of one, for --engine 1.26
             %wasm explain E0308               the language's own explanation of an error's code
             %wasm trace fn                    every host call of an instance started with --trace
             %wasm trace fn --least            the smallest set of grants with which that would have worked

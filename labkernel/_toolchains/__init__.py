@@ -15,6 +15,7 @@ from labkernel._toolchains.base import (
 )
 from labkernel._toolchains.kept import close_kept
 from labkernel._toolchains.registry import (
+    broken,
     explain,
     forget,
     get,
@@ -35,6 +36,7 @@ __all__ = [
     "Snippet",
     "ToolStatus",
     "Toolchain",
+    "broken",
     "close_kept",
     "explain",
     "forget",

@@ -26,18 +26,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from labkernel._cache import Cache
 from labkernel._capability import Supplies
-from labkernel._errors import Diagnostic, ToolchainMissing, UsageError, did_you_mean
+from labkernel._errors import Diagnostic, ToolchainMissing, UsageError
 from labkernel._wit import Function, Package, World
 
 __all__ = [
@@ -54,10 +53,7 @@ __all__ = [
     "ToolStatus",
     "Toolbox",
     "Toolchain",
-    "check_file_name",
-    "check_flags",
     "identity_of",
-    "refuse_async",
 ]
 
 Form: TypeAlias = Literal["development", "release"]
@@ -277,9 +273,25 @@ class Toolchain(ABC):
     def versions(self) -> str:
         """Return what identifies the tools, for cache keys, without starting any; empty where one is missing."""
 
-    def identity(self, options: Options) -> str:
-        """Return what identifies the tools for these options: another engine's where they name one."""
+    def identity(self, options: Options, cache: Cache | None = None) -> str:
+        """Return what identifies the tools for these options: another engine's where they name one.
+
+        Versions beside the installed one lie in the cache.
+        """
         return self.versions()
+
+    def engines(self, cache: Cache) -> list[str]:
+        """Return what `--engine` may name on this machine."""
+        return []
+
+    def setup_version(self, version: str, context: Context) -> None:
+        """Prepare another version or engine beside the installed one, which `--engine` then names.
+
+        Raises `UsageError` where the language has but one.
+        """
+        raise UsageError(
+            f"{self.language}@{version}: {self.title} has no other versions here; leave them out."
+        )
 
     @abstractmethod
     def check(self, cache: Cache) -> list[ToolStatus]:
@@ -312,6 +324,14 @@ class Toolchain(ABC):
         """Whether a snippet of this text can only be built for a world."""
         return True
 
+    def needs(self, package: Package | None, world: World | None) -> tuple[Package, World]:
+        """Return what a cell is built for; raise `UsageError` where there is no world."""
+        if package is None or world is None:
+            raise UsageError(
+                f"A {self.title} cell needs a world: give one with --world, or write it in a %%wit cell."
+            )
+        return package, world
+
     def explain(self, code: str) -> str | None:
         """Return the language's own explanation of a diagnostic's code, or `None` where it has none."""
         return None
@@ -321,9 +341,13 @@ class Toolchain(ABC):
         raise UsageError(f"{self.title} has no bindings to show.")
 
     def native(
-        self, text: str, package: Package, world: World, function: Function, args: list[Any], context: Context
-    ) -> Native | None:
-        """Return the snippet as a program of this machine that calls one function, or `None`."""
+        self, snippet: Snippet, package: Package, world: World, function: Function, args: list[Any],
+        options: Options, context: Context,
+    ) -> Native | None:  # fmt: skip
+        """Return the snippet as a program of this machine that calls one function, or `None`.
+
+        `options` are those of the build it is compared with: the same packages, the same version of the compiler.
+        """
         return None
 
 
@@ -341,38 +365,3 @@ def identity_of(*paths: Path) -> str:
         else:
             parts.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
     return "; ".join(parts)
-
-
-def check_file_name(name: str) -> str:
-    """Return a further file's name; raise `UsageError` unless it stays within the build's folder."""
-    parts = name.replace("\\", "/").split("/")
-    if (
-        not name
-        or name.startswith(("/", "-", "~"))
-        or any(p in ("", ".", "..") for p in parts)
-        or "\0" in name
-    ):
-        raise UsageError(
-            f"The file name {name!r} leads out of the build; give a plain relative name, like 'util.h'."
-        )
-    return name
-
-
-def refuse_async(functions: Iterable[Function]) -> None:
-    """Raise `UsageError` for an async function: WASI 0.3 asks for those, and this lab builds for 0.2."""
-    for function in functions:
-        if function.is_async:
-            raise UsageError(
-                f"{function.full_name} is an async function: that is WASI 0.3, and this lab builds "
-                "components for WASI 0.2. Leave `async` out."
-            )
-
-
-def check_flags(flags: Iterable[str], *, title: str, allowed: re.Pattern[str], known: Sequence[str]) -> None:
-    """Raise `UsageError` for a compiler's flag that a cell may not give; `known` are shown as examples."""
-    for flag in flags:
-        if not allowed.fullmatch(flag):
-            raise UsageError(
-                f"The flag {flag!r} is not among those a {title} cell may give; for example: {', '.join(known)}."
-                f"{did_you_mean(flag, known)}"
-            )

@@ -12,10 +12,20 @@ from importlib import metadata
 from typing import Any, Final
 
 from labkernel._errors import LabError, UsageError, did_you_mean
-from labkernel._toolchains.base import Context, Native, Toolchain
+from labkernel._toolchains.base import Context, Native, Options, Snippet, Toolchain
 from labkernel._wit import Function, Package, World
 
-__all__ = ["GROUP", "explain", "forget", "get", "language_of_file", "languages", "native", "toolchains"]
+__all__ = [
+    "GROUP",
+    "broken",
+    "explain",
+    "forget",
+    "get",
+    "language_of_file",
+    "languages",
+    "native",
+    "toolchains",
+]
 
 GROUP: Final = "labkernel.languages"
 _BUILT_IN: Final = {
@@ -77,6 +87,17 @@ def toolchains() -> dict[str, Toolchain]:
     return found
 
 
+def broken() -> dict[str, str]:
+    """Return the languages of other packages that do not load, each with the reason."""
+    found = {}
+    for entry in _others():
+        try:
+            _other(entry)
+        except LabError as error:
+            found[entry.name] = str(error)
+    return found
+
+
 def forget() -> None:
     """Look for languages anew when next asked: after a package has been installed into a running notebook."""
     for remembered in (toolchains, _others, _other, _built_in):
@@ -130,10 +151,11 @@ def language_of_file(name: str) -> str | None:
 
 
 def native(
-    language: str, text: str, package: Package | None, world: World | None, function: Function, args:
-    list[Any], context: Context, ) -> Native | None:  # fmt: skip
+    snippet: Snippet, package: Package | None, world: World | None, function: Function, args: list[Any],
+    options: Options, context: Context,
+) -> Native | None:  # fmt: skip
     """Return a snippet as a program of this machine that calls one function, or `None`."""
-    toolchain = toolchains().get(language)
+    toolchain = toolchains().get(snippet.language)
     if toolchain is None or package is None or world is None:
         return None
-    return toolchain.native(text, package, world, function, args, context)
+    return toolchain.native(snippet, package, world, function, args, options, context)

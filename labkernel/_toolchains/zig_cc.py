@@ -19,7 +19,7 @@ from typing import Final
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError, ToolchainMissing
 from labkernel._toolchains.process import Limits, run
-from labkernel._toolchains.zig import zig_identity
+from labkernel._toolchains.versions import Tool
 
 __all__ = ["Driver", "Kit"]
 
@@ -34,10 +34,10 @@ class Kit:
 
     folder: Path
 
-    def link_line(self, zig: Path, objects: Sequence[str], output: str) -> list[str]:
+    def link_line(self, zig: Tool, objects: Sequence[str], output: str) -> list[str]:
         """Return the command that links objects to a core module."""
         arguments = json.loads((self.folder / "link.json").read_text(encoding="utf-8"))
-        line: list[str] = [str(zig), "wasm-ld"]
+        line: list[str] = [str(zig.program), "wasm-ld"]
         for argument in arguments:
             if argument == "@OBJECTS@":
                 line += objects
@@ -62,39 +62,41 @@ class Driver:
     always: tuple[str, ...]
     form: str
 
-    def _key(self) -> str:
-        return key_of(self.form, zig_identity(), _STACK)
+    def _key(self, zig: Tool) -> str:
+        return key_of(self.form, zig.identity, _STACK)
 
-    def find_kit(self, cache: Cache) -> Kit | None:
+    def find_kit(self, zig: Tool, cache: Cache) -> Kit | None:
         """Return the kit for this zig, or `None`."""
-        found = cache.get("toolchain", self._key())
+        found = cache.get("toolchain", self._key(zig))
         return Kit(found) if found else None
 
-    def build_kit(self, zig: Path, cache: Cache, progress: Callable[[str], None]) -> Kit:
+    def build_kit(self, zig: Tool, cache: Cache, progress: Callable[[str], None]) -> Kit:
         """Let zig build its libraries (half a minute), or return the kit that is there."""
-        with cache.folder("toolchain", self._key()) as (folder, is_new):
+        with cache.folder("toolchain", self._key(zig)) as (folder, is_new):
             if is_new:
                 progress(
-                    f"{self.title} library for WebAssembly: building, about 1 minute, once on this machine"
+                    f"{self.title} library for WebAssembly (zig {zig.version}): building, about 1 minute, once"
                 )
                 work = cache.scratch()
                 try:
                     self._link_once(zig, work, folder)
                 finally:
                     shutil.rmtree(work, ignore_errors=True)
-        return Kit(cache.path("toolchain", self._key()))
+        return Kit(cache.path("toolchain", self._key(zig)))
 
-    def _link_once(self, zig: Path, work: Path, folder: Path) -> None:
+    def _link_once(self, zig: Tool, work: Path, folder: Path) -> None:
         source = f"cell{self.suffix}"
         (work / source).write_text("int labkernel_cell(void) { return 0; }\n", encoding="ascii")
         env = {"ZIG_GLOBAL_CACHE_DIR": str(work / "zig"), "ZIG_LOCAL_CACHE_DIR": str(work / "zig")}
-        common = [str(zig), self.command, *_TARGET, "-O2", "-fno-sanitize=undefined"]
+        common = [str(zig.program), self.command, *_TARGET, "-O2", "-fno-sanitize=undefined"]
         link = ["-mexec-model=reactor", "-s", f"-Wl,-z,stack-size={_STACK}", "cell.o", "-o", "core.wasm"]
         for command in ([*common, "-c", source, "-o", "cell.o"], [*common, *link, "-###"]):
             done = run(command, cwd=work, env=env, language=self.language, limits=Limits(timeout_s=900))
             if done.code != 0:
                 raise CompileError(
-                    f"zig cannot build its {self.title} library.", language=self.language, raw=done.text
+                    f"zig {zig.version} cannot build its {self.title} library.",
+                    language=self.language,
+                    raw=done.text,
                 )
         line = next((part for part in reversed(done.text.splitlines()) if "wasm-ld" in part), "")
         arguments = [_kept(argument, work, folder) for argument in shlex.split(line)[1:]]
@@ -108,21 +110,21 @@ class Driver:
         (folder / "link.json").write_text(json.dumps(arguments), encoding="utf-8")
 
     def compile_line(
-        self, zig: Path, cache: Cache, work: Path, *, level: str, flags: Sequence[str], source: str, output: str,
+        self, zig: Tool, cache: Cache, work: Path, *, level: str, flags: Sequence[str], source: str, output: str,
     ) -> list[str]:  # fmt: skip
         """Return the compiler's own command for a source; asked of zig once for each set of flags."""
-        key = key_of("cc1 3", self.form, zig_identity(), level, list(flags), list(self.always))
+        key = key_of("cc1 3", self.form, zig.identity, level, list(flags), list(self.always))
         kept = cache.get("versions", key)
         if kept is None:
             kept = cache.put("versions", key, json.dumps(self._ask(zig, work, level, flags)).encode())
         words = {"@SOURCE@": source, "@OUTPUT@": output}
-        return [str(zig), *(words.get(a, a) for a in json.loads(kept.read_text(encoding="utf-8")))]
+        return [str(zig.program), *(words.get(a, a) for a in json.loads(kept.read_text(encoding="utf-8")))]
 
-    def _ask(self, zig: Path, work: Path, level: str, flags: Sequence[str]) -> list[str]:
+    def _ask(self, zig: Tool, work: Path, level: str, flags: Sequence[str]) -> list[str]:
         """Ask zig's driver for the arguments of `-cc1`."""
         source = f"cell_in{self.suffix}"
         given = [f"-O{level}", *self.always, *flags]
-        command = [str(zig), self.command, *_TARGET, *given, "-c", source, "-o", "cell_out.o", "-###"]
+        command = [str(zig.program), self.command, *_TARGET, *given, "-c", source, "-o", "cell_out.o", "-###"]
         env = {"ZIG_GLOBAL_CACHE_DIR": str(work / "zig"), "ZIG_LOCAL_CACHE_DIR": str(work / "zig")}
         (work / source).write_text("", encoding="ascii")
         done = run(command, cwd=work, env=env, language=self.language, limits=Limits(timeout_s=120))

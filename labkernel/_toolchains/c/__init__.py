@@ -15,18 +15,7 @@ from typing import Any, ClassVar, Final
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError, Diagnostic, UsageError
-from labkernel._toolchains.base import (
-    Artifact,
-    Context,
-    Native,
-    Options,
-    Snippet,
-    Toolchain,
-    ToolStatus,
-    check_file_name,
-    check_flags,
-    refuse_async,
-)
+from labkernel._toolchains.base import Artifact, Context, Native, Options, Snippet, ToolStatus
 from labkernel._toolchains.c import tools
 from labkernel._toolchains.c.diagnostics import Reader
 from labkernel._toolchains.c.header import Header, snake
@@ -36,7 +25,9 @@ from labkernel._toolchains.c.source import Source
 from labkernel._toolchains.c.starter import starter
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
-from labkernel._toolchains.zig import HOW_ZIG, find_zig, zig_identity, zig_version
+from labkernel._toolchains.refusals import MEMORY, check_file_name, check_flags, refuse_async, refuse_names
+from labkernel._toolchains.versions import Origin, Tool, Versioned
+from labkernel._toolchains.zig import HOW_ZIG, ZIG, find_zig
 from labkernel._wit import Function, Package, World
 
 __all__ = ["C"]
@@ -51,32 +42,30 @@ _ALLOWED: Final = re.compile(
 _KNOWN: Final = ("-DNAME=VALUE", "-Wextra", "-std=c11", "-ffast-math", "-msimd128")
 
 
-class C(Toolchain):
+class C(Versioned):
     """The C toolchain."""
 
     language: ClassVar[str] = "c"
     title: ClassVar[str] = "C"
     extensions: ClassVar[tuple[str, ...]] = (".c",)
-
-    def versions(self) -> str:
-        """Return what identifies zig, found by looking at its file only."""
-        identity = zig_identity()
-        return f"zig {zig_version() or ''} {identity}" if identity else ""
+    origin: ClassVar[Origin] = ZIG
 
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return rows for zig and its C library."""
-        version = zig_version() if zig_identity() else None
-        kit = version if version and tools.find_kit(cache) else None
+        zig = self.origin.installed()
+        version = zig.version if zig else None
+        kit = version if zig and tools.find_kit(zig, cache) else None
         return [
             ToolStatus("zig", version, "compiles C cells", HOW_ZIG, "c", minutes=1.0),
             ToolStatus(
                 "C library for WebAssembly", kit, "what C cells are linked with", _HOW_SETUP, "c", minutes=1.0
             ),
+            *self.origin.rows("c", cache),
         ]
 
-    def setup(self, context: Context) -> None:
+    def prepare(self, tool: Tool, context: Context) -> None:
         """Build the C library."""
-        tools.build_kit(find_zig("c"), context.cache, context.progress)
+        tools.build_kit(tool, context.cache, context.progress)
 
     def build(
         self,
@@ -87,15 +76,15 @@ class C(Toolchain):
         context: Context,
     ) -> Artifact:
         """Build a cell: bindings once for each world, then compile, link and componentize."""
-        if package is None or world is None:
-            raise UsageError("A C cell needs a world: give one with --world, or write it in a %%wit cell.")
+        package, world = self.needs(package, world)
         if options.deps:
             raise UsageError(f"--dep {options.deps[0]}: C cells take sources by --file instead.")
         check_flags(options.flags, title="C", allowed=_ALLOWED, known=_KNOWN)
         refuse_async(world.functions())
+        refuse_names(world.functions(), MEMORY, title="C")
         toolbox = context.needs_toolbox("C")
-        zig = find_zig("c")
-        kit = tools.find_kit(context.cache) or tools.build_kit(zig, context.cache, context.progress)
+        zig = find_zig("c", options.engine, context.cache)
+        kit = tools.find_kit(zig, context.cache) or tools.build_kit(zig, context.cache, context.progress)
         started = time.perf_counter_ns()
         bindings = _bindings(zig, package, world, context, options)
         phases = {"bindings": time.perf_counter_ns() - started}
@@ -109,7 +98,7 @@ class C(Toolchain):
         raw = "".join(each.text for each in done)
         return Artifact(
             wasm, phases, job.reader.compiler(raw), options.form, tuple(each.command for each in done),
-            {"zig": zig_version() or "unknown"}, raw,
+            {"zig": zig.version}, raw,
         )  # fmt: skip
 
     def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
@@ -128,24 +117,28 @@ class C(Toolchain):
         return function.text
 
     def native(
-        self, text: str, package: Package, world: World, function: Function, args: list[Any], context: Context
-    ) -> Native | None:
+        self, snippet: Snippet, package: Package, world: World, function: Function, args: list[Any],
+        options: Options, context: Context,
+    ) -> Native | None:  # fmt: skip
         """Return the cell compiled for this machine by its own compiler, or by zig where it has none."""
-        zig = find_zig("c")
-        bindings = _bindings(zig, package, world, context, Options())
+        zig = find_zig("c", options.engine, context.cache)
+        bindings = _bindings(zig, package, world, context, options)
         stem = snake(world.name)
         prototype = Header((bindings / f"{stem}.h").read_text(encoding="utf-8"), world).prototype_of(function)
         if prototype is None:
             return None
         main = main_unit(f"{stem}.h", prototype, function, args)
-        key = key_of("native c 1", zig_identity(), text, bindings.name, main)
+        key = key_of(
+            "native c 3", zig.identity, snippet.text, list(map(list, snippet.files)), bindings.name, main,
+            options.opt, list(options.flags), options.engine,
+        )  # fmt: skip
         with context.cache.folder("baseline", key) as (folder, is_new):
             if is_new:
                 context.progress("compiling the cell for this machine")
                 with context.build_folder() as work:
-                    job = _Job.of(Snippet("c", text), bindings, world, work)
+                    job = _Job.of(snippet, bindings, world, work)
                     (work / "labkernel_main.c").write_text(main, encoding="utf-8")
-                    job.compile_native(zig)
+                    job.compile_native(zig, options)
                     shutil.copy2(work / "program", folder / "program")
         return Native(
             context.cache.path("baseline", key) / "program", "the same C, compiled for this machine"
@@ -156,9 +149,9 @@ class C(Toolchain):
         return Header(files[f"{snake(world.name)}.h"].decode(), world)
 
 
-def _bindings(zig: Path, package: Package, world: World, context: Context, options: Options) -> Path:
+def _bindings(zig: Tool, package: Package, world: World, context: Context, options: Options) -> Path:
     """Return the folder of a world's bindings: header, object and the object that carries the type."""
-    key = key_of("bindings-c 1", zig_identity(), [list(f) for f in package.files], world.full_name)
+    key = key_of("bindings-c 1", zig.identity, [list(f) for f in package.files], world.full_name)
     with context.cache.folder("bindings", key) as (folder, is_new):
         if is_new:
             files = context.needs_toolbox("C").bindings_c(package, world.full_name)
@@ -219,7 +212,7 @@ class _Job:
         return cls(folder, bindings, stem, tuple(units), Reader(header, sources))
 
     def compile_and_link(
-        self, zig: Path, kit: tools.Kit, options: Options, cache: Cache
+        self, zig: Tool, kit: tools.Kit, options: Options, cache: Cache
     ) -> tuple[bytes, list[Finished]]:
         """Return the core module and what each command said."""
         level = options.opt or "2"
@@ -239,15 +232,16 @@ class _Job:
         self._check(done[-1], self.reader.linker(done[-1].text), "link")
         return (self.folder / "core.wasm").read_bytes(), done
 
-    def compile_native(self, zig: Path) -> None:
+    def compile_native(self, zig: Tool, options: Options) -> None:
         """Make a program of the units, the bindings and `labkernel_main.c`."""
-        own = shutil.which("cc")
+        own = None if options.engine else shutil.which("cc")
         generated = str(self.bindings / f"{self.name}.c")
         # What the bindings import is nowhere; it goes with what is not called.
         dropped = ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
+        flags = [flag for flag in options.flags if not flag.startswith("-m")]
         line = [
-            *([own] if own else [str(zig), "cc"]), "-O2", "-s", "-w", *dropped, "-I", str(self.bindings), "-I", ".",
-            *self.units, "labkernel_main.c", generated, "-o", "program", "-lm",
+            *([own] if own else [str(zig.program), "cc"]), f"-O{options.opt or '2'}", *flags, "-s", "-w", *dropped,
+            "-I", str(self.bindings), "-I", ".", *self.units, "labkernel_main.c", generated, "-o", "program", "-lm",
         ]  # fmt: skip
         env = {"TMPDIR": str(self.folder), "ZIG_LOCAL_CACHE_DIR": str(self.folder)}
         done = run(line, cwd=self.folder, language="c", env=env)

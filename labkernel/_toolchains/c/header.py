@@ -52,7 +52,7 @@ class Header:
 
     @property
     def exported(self) -> tuple[Prototype, ...]:
-        """The functions that a cell must define."""
+        """The functions that a cell must define: those exported, and what ends a resource of its own."""
         return tuple(f for f in self.functions if f.kind == "exported")
 
     def aliases(self) -> dict[str, str]:
@@ -101,5 +101,7 @@ def _functions(text: str) -> Iterable[Prototype]:
     marks = [(m.start(), m[1].lower()) for m in _SECTION.finditer(text)]
     for match in _PROTOTYPE.finditer(text):
         kind = next((kind for start, kind in reversed(marks) if start < match.start()), "helper")
+        if match[2].startswith("exports_") and match[2].endswith("_destructor"):
+            kind = "exported"  # it ends a resource of the cell's own, and is declared among the helpers
         returns = re.sub(r"\s+", " ", match[1]).strip().replace(" *", " *")
         yield Prototype(match[2], returns, match[3].strip() or "void", kind)

@@ -14,27 +14,19 @@ from typing import ClassVar, Final
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError, Diagnostic, UsageError
-from labkernel._toolchains.base import (
-    Artifact,
-    Context,
-    Options,
-    Snippet,
-    Toolchain,
-    ToolStatus,
-    check_file_name,
-    check_flags,
-    refuse_async,
-)
+from labkernel._toolchains.base import Artifact, Context, Options, Snippet, ToolStatus
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.cpp import tools
 from labkernel._toolchains.cpp.diagnostics import Reader
 from labkernel._toolchains.cpp.header import Header, snake
-from labkernel._toolchains.cpp.mended import mended
+from labkernel._toolchains.cpp.mended import mended, ordered
 from labkernel._toolchains.cpp.scaffold import scaffold
 from labkernel._toolchains.cpp.source import Source
 from labkernel._toolchains.cpp.starter import starter
 from labkernel._toolchains.process import Finished, Limits, run
-from labkernel._toolchains.zig import HOW_ZIG, find_zig, zig_identity, zig_version
+from labkernel._toolchains.refusals import MEMORY, check_file_name, check_flags, refuse_async, refuse_names
+from labkernel._toolchains.versions import Origin, Tool, Versioned
+from labkernel._toolchains.zig import HOW_ZIG, ZIG, find_zig
 from labkernel._wit import Package, World
 
 __all__ = ["Cpp"]
@@ -51,7 +43,7 @@ _KNOWN: Final = ("-DNAME=VALUE", "-Wextra", "-std=c++26", "-ffast-math", "-msimd
 _SOURCES: Final = (".cpp", ".cc", ".cxx")
 
 
-class Cpp(Toolchain):
+class Cpp(Versioned):
     """The C++ toolchain."""
 
     language: ClassVar[str] = "cpp"
@@ -59,24 +51,23 @@ class Cpp(Toolchain):
     aliases: ClassVar[tuple[str, ...]] = ("c++", "cxx")
     extensions: ClassVar[tuple[str, ...]] = _SOURCES
 
-    def versions(self) -> str:
-        """Return what identifies zig, found by looking at its file only."""
-        identity = zig_identity()
-        return f"zig {zig_version() or ''} {identity}" if identity else ""
+    origin: ClassVar[Origin] = ZIG
 
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return rows for zig and its C++ library."""
-        version = zig_version() if zig_identity() else None
-        kit = version if version and tools.find_kit(cache) else None
+        zig = self.origin.installed()
+        version = zig.version if zig else None
+        kit = version if zig and tools.find_kit(zig, cache) else None
         what = "what C++ cells are linked with"
         return [
             ToolStatus("zig", version, "compiles C++ cells", HOW_ZIG, "cpp", minutes=1.0),
             ToolStatus("C++ library for WebAssembly", kit, what, _HOW_SETUP, "cpp", minutes=1.5),
+            *self.origin.rows("cpp", cache),
         ]
 
-    def setup(self, context: Context) -> None:
+    def prepare(self, tool: Tool, context: Context) -> None:
         """Build the C++ library."""
-        tools.build_kit(find_zig("cpp"), context.cache, context.progress)
+        tools.build_kit(tool, context.cache, context.progress)
 
     def build(
         self,
@@ -87,15 +78,15 @@ class Cpp(Toolchain):
         context: Context,
     ) -> Artifact:
         """Build a cell: headers once for each world, then compile, link and componentize."""
-        if package is None or world is None:
-            raise UsageError("A C++ cell needs a world: give one with --world, or write it in a %%wit cell.")
+        package, world = self.needs(package, world)
         if options.deps:
             raise UsageError(f"--dep {options.deps[0]}: C++ cells take sources by --file instead.")
         check_flags(options.flags, title="C++", allowed=_ALLOWED, known=_KNOWN)
         refuse_async(world.functions())
+        refuse_names(world.functions(), MEMORY, title="C++")
         toolbox = context.needs_toolbox("C++")
-        zig = find_zig("cpp")
-        kit = tools.find_kit(context.cache) or tools.build_kit(zig, context.cache, context.progress)
+        zig = find_zig("cpp", options.engine, context.cache)
+        kit = tools.find_kit(zig, context.cache) or tools.build_kit(zig, context.cache, context.progress)
         started = time.perf_counter_ns()
         headers = _bindings(package, world, context)
         prepared = tools.prepare(
@@ -113,7 +104,7 @@ class Cpp(Toolchain):
         raw = "".join(each.text for each in done)
         return Artifact(
             wasm, phases, job.reader.compiler(raw), options.form, tuple(each.command for each in done),
-            {"zig": zig_version() or "unknown"}, raw,
+            {"zig": zig.version}, raw,
         )  # fmt: skip
 
     def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
@@ -131,12 +122,12 @@ class Cpp(Toolchain):
 
 def _bindings(package: Package, world: World, context: Context) -> Path:
     """Return the folder of a world's bindings as generated, made once."""
-    key = key_of("bindings-cpp 3", [list(f) for f in package.files], world.full_name)
+    key = key_of("bindings-cpp 4", [list(f) for f in package.files], world.full_name)
     with context.cache.folder("bindings", key) as (folder, is_new):
         if is_new:
             files = context.needs_toolbox("C++").bindings_cpp(package, world.full_name)
-            for name, content in files.items():
-                text = content.decode("latin-1")
+            texts = {name: content.decode("latin-1") for name, content in files.items()}
+            for name, text in ordered(texts, f"{snake(world.name)}_cpp.h").items():
                 text = _with_state(text) if name.startswith("exports-") else text
                 text = mended(text) if name.endswith(".cpp") else text
                 (folder / name).write_bytes(text.encode("latin-1"))
@@ -194,7 +185,7 @@ class _Job:
         return cls(folder, prepared, stem, tuple(units), Reader(header, sources, made.calls))
 
     def compile_and_link(
-        self, zig: Path, kit: tools.Kit, options: Options, cache: Cache
+        self, zig: Tool, kit: tools.Kit, options: Options, cache: Cache
     ) -> tuple[bytes, list[Finished]]:
         """Return the core module and what each command said."""
         level = options.opt or "2"

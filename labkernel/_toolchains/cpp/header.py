@@ -79,7 +79,7 @@ class Header:
                 continue
             for line in body[1].splitlines():
                 found = _MEMBER.match(line)
-                if found and found[2] not in ("ResourceNew", "ResourceRep", "ResourceDrop"):
+                if found and found[2] not in ("New", "ResourceNew", "ResourceRep", "ResourceDrop"):
                     yield Prototype(tuple(path.split("::")), found[2], (found[1] or "").strip(), found[3])
 
     @property

@@ -11,9 +11,10 @@ tool.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["mended"]
+__all__ = ["mended", "ordered"]
 
 _LOWER: Final = re.compile(
     r"auto&& (?P<vec>_vec\d+) = (?P<source>[^;]+);\s*"
@@ -65,6 +66,55 @@ def mended(text: str) -> str:
     text = _with_own_memory(text)
     text = _with_frees(text)
     return _CALL.sub(lambda m: f"{m.group()}\n  taken_back();", text)
+
+
+_RESOURCE_HEADER: Final = re.compile(r'^#include "exports-[^"]+\.h"\n', re.MULTILINE)
+_NEW: Final = re.compile(r"^(\s*static Owned New)\(([^{}]*)\)\{([^{}]*)\}$", re.MULTILINE)
+_CLASS: Final = re.compile(r"^\s*class (\w+) : public wit::ResourceExportBase", re.MULTILINE)
+_SPACE: Final = re.compile(r"^\s*namespace (\w+) \{$", re.MULTILINE)
+_DECLARED: Final = re.compile(r"\s*(struct \w+|enum class \w+\s*:\s*[\w:]+)\s*\{")
+
+
+def ordered(files: Mapping[str, str], world_header: str) -> dict[str, str]:
+    """Return a world's files with the classes of its resources able to name the world's records.
+
+    The generator declares the classes first, and a record may hold a resource as well as a resource take a record. So
+    the records are announced before the classes, and what creates a resource is defined after both.
+    """
+    files = dict(files)
+    classes = {
+        name: text for name, text in files.items() if name.startswith("exports-") and name.endswith(".h")
+    }
+    if not classes:
+        return files
+    defined = []
+    for name, text in classes.items():
+        made = _CLASS.search(text)
+        path = "::".join([*_SPACE.findall(text), made[1]]) if made else ""
+        for found in _NEW.finditer(text):
+            defined.append(f"inline {path}::Owned {path}::New({found[2]}) {{{found[3]}}}\n")
+        files[name] = _NEW.sub(r"\1(\2);", text)
+    whole = files[world_header]
+    includes = "".join(_RESOURCE_HEADER.findall(whole))
+    rest = _RESOURCE_HEADER.sub("", whole)
+    at, end = rest.index("#include"), rest.rindex("#endif")
+    head = f"#include <cstdint>\n{_announced(whole)}{includes}"
+    files[world_header] = rest[:at] + head + rest[at:end] + "".join(defined) + rest[end:]
+    return files
+
+
+def _announced(header: str) -> str:
+    """Return declarations of a header's records and enums, without their members."""
+    spaces: list[str] = []
+    lines, depth = [], 0
+    for line in header.splitlines():
+        declared = _DECLARED.match(line)
+        if declared and len(spaces) == depth:
+            lines.append(f"namespace {'::'.join(spaces)} {{ {declared[1]}; }}\n")
+        spaces += _SPACE.findall(line)
+        depth += line.count("{") - line.count("}")
+        del spaces[max(depth, 0) :]
+    return "".join(lines)
 
 
 def _with_own_memory(text: str) -> str:

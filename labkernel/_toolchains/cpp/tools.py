@@ -16,7 +16,7 @@ from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Limits, run
-from labkernel._toolchains.zig import zig_identity
+from labkernel._toolchains.versions import Tool
 from labkernel._toolchains.zig_cc import Driver, Kit
 
 __all__ = [
@@ -75,7 +75,7 @@ class Prepared:
 
 
 def compile_line(
-    zig: Path, cache: Cache, work: Path, prepared: Prepared, *, level: str, flags: Sequence[str], source: str,
+    zig: Tool, cache: Cache, work: Path, prepared: Prepared, *, level: str, flags: Sequence[str], source: str,
     output: str,
 ) -> list[str]:  # fmt: skip
     """Return the command that compiles a source against a world's headers."""
@@ -85,11 +85,11 @@ def compile_line(
 
 
 def prepare(
-    zig: Path, cache: Cache, headers: Path, name: str, progress: Callable[[str], None], *, level: str,
+    zig: Tool, cache: Cache, headers: Path, name: str, progress: Callable[[str], None], *, level: str,
     flags: Sequence[str],
 ) -> Prepared:  # fmt: skip
     """Return a world's headers and bindings as compiled for these flags; done once, in some seconds."""
-    key = key_of(_SHAPE, headers.name, zig_identity(), level, list(flags), list(_COMPILE), _LIBRARY)
+    key = key_of(_SHAPE, headers.name, zig.identity, level, list(flags), list(_COMPILE), _LIBRARY)
     with cache.folder("bindings", key) as (folder, is_new):
         if is_new:
             progress(f"C++: reading the headers of {name}, once for this world")
@@ -103,7 +103,7 @@ def prepare(
     return Prepared(headers, cache.path("bindings", key))
 
 
-def _prepare(zig: Path, cache: Cache, made: Prepared, name: str, *, level: str, flags: Sequence[str]) -> None:
+def _prepare(zig: Tool, cache: Cache, made: Prepared, name: str, *, level: str, flags: Sequence[str]) -> None:
     work = made.folder
     line = _DRIVER.compile_line(
         zig, cache, work, level=level, flags=[*flags, "-w"], source=str(made.headers / WHOLE),
@@ -117,7 +117,7 @@ def _prepare(zig: Path, cache: Cache, made: Prepared, name: str, *, level: str, 
         output="bindings.o",
     )  # fmt: skip
     env = {"TMPDIR": str(work), "HOME": str(work), "ZIG_LOCAL_CACHE_DIR": str(work)}
-    wall = Confinement((zig.parent, made.headers), (work,))
+    wall = Confinement((zig.program.parent, made.headers), (work,))
     for each in (header, bindings):
         done = run(each, cwd=work, language="cpp", env=env, limits=Limits(300), confinement=wall)
         if done.code != 0:

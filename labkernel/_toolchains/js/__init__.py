@@ -64,9 +64,18 @@ class _Script(Toolchain):
 
     def setup(self, context: Context) -> None:
         """Install the npm packages, and make the engine ready that cells are built with."""
-        cache = context.cache
-        kit = tools.install_kit(tools.find_node(cache), cache, context.progress, offline=False)
-        runtime_for(kit.folder, cache, small=False)
+        self.setup_version("quickjs", context)
+
+    def engines(self, cache: Cache) -> list[str]:
+        """Return the engines' names."""
+        return list(tools.ENGINES)
+
+    def setup_version(self, version: str, context: Context) -> None:
+        """Install the npm packages of an engine, which `--engine` names."""
+        engine, cache = tools.known_engine(version), context.cache
+        kit = tools.install_kit(tools.find_node(cache), cache, context.progress, engine=engine, offline=False)
+        if engine == "quickjs":
+            runtime_for(kit.folder, cache, small=False)
 
     def build(
         self,
@@ -77,10 +86,7 @@ class _Script(Toolchain):
         context: Context,
     ) -> Artifact:
         """Prepare a cell, and bake it where the release form is asked for."""
-        if package is None or world is None:
-            raise UsageError(
-                f"A {self.title} cell needs a world: give one with --world, or write it in a %%wit cell."
-            )
+        package, world = self.needs(package, world)
         if options.flags:
             raise UsageError(f"--flag={options.flags[0]}: {self.title} cells take no flags; leave it out.")
         return Job(snippet, package, JsWorld(world), options, context, typed=self.typed).run()

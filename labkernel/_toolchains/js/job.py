@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from labkernel._cache import key_of
 from labkernel._capability import Supplies
-from labkernel._errors import CompileError, Diagnostic, UsageError, did_you_mean
-from labkernel._toolchains.base import Artifact, Context, Options, Runtime, Snippet, check_file_name
+from labkernel._errors import CompileError, Diagnostic, UsageError
+from labkernel._toolchains.base import Artifact, Context, Options, Runtime, Snippet
 from labkernel._toolchains.js import entry, tools
 from labkernel._toolchains.js.component import without_export
 from labkernel._toolchains.js.deps import NONE, Dependencies, dependencies
@@ -25,6 +25,7 @@ from labkernel._toolchains.js.names import JsWorld
 from labkernel._toolchains.js.server import Server, server_for
 from labkernel._toolchains.js.wide import runtime_for
 from labkernel._toolchains.process import shell_line
+from labkernel._toolchains.refusals import check_file_name
 from labkernel._wit import Package
 
 __all__ = ["Job"]
@@ -51,13 +52,7 @@ class Job:
     @property
     def engine(self) -> str:
         """The engine's name."""
-        name = self.options.engine or _DEFAULT_ENGINE
-        if name not in tools.ENGINES:
-            known = list(tools.ENGINES)
-            raise UsageError(
-                f"Unknown engine {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}"
-            )
-        return name
+        return tools.known_engine(self.options.engine or _DEFAULT_ENGINE)
 
     @property
     def language(self) -> str:

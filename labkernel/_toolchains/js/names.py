@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labkernel._errors import UsageError
-from labkernel._toolchains.base import refuse_async
+from labkernel._toolchains.refusals import refuse_async
 from labkernel._wit import Function, Interface, World
 
 __all__ = ["RESERVED", "Exported", "JsWorld", "camel", "method_of", "pascal", "short_name"]

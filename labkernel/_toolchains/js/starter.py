@@ -5,7 +5,10 @@ This module knows no tool.
 
 from __future__ import annotations
 
-from labkernel._toolchains.js.names import RESERVED, JsWorld, camel, pascal
+from collections.abc import Sequence
+from dataclasses import replace
+
+from labkernel._toolchains.js.names import RESERVED, JsWorld, camel, method_of, pascal
 from labkernel._toolchains.js.typings import Names
 from labkernel._toolchains.js.values import example, param, ts_type
 from labkernel._wit import Function, ResultType
@@ -27,12 +30,29 @@ def starter(world: JsWorld, *, typed: bool) -> str:
                 exported += rename
             continue
         members = [_method(f, names if typed else None, used) for f in each.functions]
-        members += [f"  {pascal(name)}: class {{ }},\n" for name in each.classes]
+        members += [_class(name, own, names if typed else None, used) for name, own in each.classes.items()]
         parts.append(f"export const {each.name} = {{\n{''.join(members)}}};\n")
     if exported:
         parts.append(f"export {{ {', '.join(exported)} }};\n")
     types = names.declarations(used) if typed else ""
     return (f"{types}\n" if types else "") + "\n".join(parts)
+
+
+def _class(resource: str, functions: Sequence[Function], names: Names | None, used: set[str]) -> str:
+    members = [_member(function, names, used) for function in functions]
+    return f"  {pascal(resource)}: class {{\n{''.join(members)}  }},\n"
+
+
+def _member(function: Function, names: Names | None, used: set[str]) -> str:
+    """Return a constructor, method or static function of a resource, as the class has it."""
+    kind, _, name = method_of(function) or ("", "", "")
+    given = replace(function, params=function.params[1:] if kind == "method" else function.params)
+    if kind == "constructor":
+        given = replace(given, result=None)
+        head = f"constructor{_head(given, names, used).removesuffix(': void')}"
+    else:
+        head = f"{'static ' if kind == 'static' else ''}{camel(name)}{_head(given, names, used)}"
+    return f"{_docs(function, '    ')}    {head} {{\n{_body(given, '      ')}    }}\n"
 
 
 def _docs(function: Function, indent: str = "") -> str:

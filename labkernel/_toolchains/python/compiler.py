@@ -17,6 +17,7 @@ from labkernel._errors import CacheDamaged, CompileError, LabError
 from labkernel._host import EngineSettings, Start, Supervisor
 from labkernel._toolchains.base import Context, Options
 from labkernel._toolchains.python import tools
+from labkernel._toolchains.versions import Tool
 from labkernel._wit import Package, World
 
 __all__ = ["check", "compile_folder", "prepare"]
@@ -47,20 +48,28 @@ prepare(globals(), {"exports": [], "imports": [], "preload": []}, os.path.dirnam
 _SETTINGS: Final = EngineSettings("winch")
 
 
-def prepare(context: Context) -> None:
+def prepare(tool: Tool, context: Context) -> None:
     """Make the compiler where it is not there yet, and with it the library that every component carries."""
-    key = _key()
-    if context.cache.get(_KIND, key, ".wasm") is not None and tools.find_library(context.cache) is not None:
+    key, cache = _key(tool), context.cache
+
+    def is_there() -> bool:
+        return cache.get(_KIND, key, ".wasm") is not None and tools.find_library(tool, cache) is not None
+
+    if is_there():
         return
-    with context.cache.building(_KIND, key):
-        if context.cache.get(_KIND, key, ".wasm") is None or tools.find_library(context.cache) is None:
-            context.progress("Python for WebAssembly: compiling its library, about half a minute, once")
-            _make(key, context)
+    with cache.building(_KIND, key):
+        if not is_there():
+            python = tools.guest_python(tool, cache)
+            context.progress(
+                f"Python {python} for WebAssembly: compiling its library, about half a minute, once"
+            )
+            _make(tool, key, context)
 
 
-def _make(key: str, context: Context) -> None:
+def _make(tool: Tool, key: str, context: Context) -> None:
     package = Package("lab:python", (), (), "", (("world.wit", _WIT),))
     wasm, done = tools.componentize(
+        tool,
         {f"{tools.APP}.py": _APP},
         {},
         package,
@@ -73,40 +82,43 @@ def _make(key: str, context: Context) -> None:
     context.cache.put(_KIND, key, wasm, ".wasm")
 
 
-def _key() -> str:
-    return key_of("python compiler", tools.identity(), _APP, _WIT)
+def _key(tool: Tool) -> str:
+    return key_of("python compiler", tools.identity(tool), _APP, _WIT)
 
 
-def check(text: str, file: str, context: Context) -> tuple[str, int, int, int] | None:
+def check(text: str, file: str, tool: Tool, context: Context) -> tuple[str, int, int, int] | None:
     """Return what is wrong with a text by the Python of components, or `None` where nothing is, or none can tell."""
     with contextlib.suppress(LabError):
-        found = _ask(context, "check", [text, file], ())
+        found = _ask(tool, context, "check", [text, file], ())
         if found:
             message, line, column, end = found[0]
             return message, line, column, end
     return None
 
 
-def compile_folder(folder: Path, place: str, context: Context) -> int:
+def compile_folder(folder: Path, place: str, tool: Tool, context: Context) -> int:
     """Compile the modules of a folder that a guest will see at `place`; return how many, 0 where it cannot be done."""
     with contextlib.suppress(LabError):
-        return int(_ask(context, "compile-folder", [place], ((str(folder), place, True),)) or 0)
+        return int(_ask(tool, context, "compile-folder", [place], ((str(folder), place, True),)) or 0)
     return 0
 
 
-def _ask(context: Context, function: str, args: list[Any], dirs: tuple[tuple[str, str, bool], ...]) -> Any:
+def _ask(
+    tool: Tool, context: Context, function: str, args: list[Any], dirs: tuple[tuple[str, str, bool], ...]
+) -> Any:
     host = context.supervisor
     if not isinstance(host, Supervisor):
         return None
-    prepare(context)
-    wasm = context.cache.path(_KIND, _key(), ".wasm")
-    code = context.cache.path(_KIND, key_of(_key(), _SETTINGS.key), ".cwasm")
+    prepare(tool, context)
+    key = _key(tool)
+    wasm = context.cache.path(_KIND, key, ".wasm")
+    code = context.cache.path(_KIND, key_of(key, _SETTINGS.key), ".cwasm")
     try:
         loaded = host.load(code, settings=_SETTINGS)
     except (CacheDamaged, FileNotFoundError):
         data = wasm.read_bytes()
-        if hashlib.sha256(data).hexdigest() != context.cache.digest(_KIND, _key(), ".wasm"):
-            context.cache.drop(_KIND, _key(), ".wasm")
+        if hashlib.sha256(data).hexdigest() != context.cache.digest(_KIND, key, ".wasm"):
+            context.cache.drop(_KIND, key, ".wasm")
             raise
         host.codegen(data, code, settings=_SETTINGS, timeout_s=120.0)
         loaded = host.load(code, settings=_SETTINGS)

@@ -21,7 +21,9 @@ from labkernel._cache import key_of
 from labkernel._errors import CompileError, Diagnostic, UsageError
 from labkernel._toolchains.base import Context, Options
 from labkernel._toolchains.process import Limits, run
+from labkernel._toolchains.python import tools
 from labkernel._toolchains.python.compiler import compile_folder
+from labkernel._toolchains.versions import Tool
 
 __all__ = ["PLACE", "Site", "find_site", "site_of"]
 
@@ -78,11 +80,12 @@ def find_site(asked: Sequence[str], python: str, context: Context) -> Site | Non
     return Site(found / "site", versions, tuple(lock["modules"]))
 
 
-def site_of(asked: Sequence[str], python: str, context: Context, options: Options) -> Site:
+def site_of(asked: Sequence[str], tool: Tool, context: Context, options: Options) -> Site:
     """Return the folder of these packages and what they need, fetched now where they were not before.
 
     Raises `CompileError` where a package is not to be had, has native code, or nothing may be fetched.
     """
+    python = tools.guest_python(tool, context.cache)
     found = find_site(asked, python, context)
     if found is not None:
         return found
@@ -95,7 +98,7 @@ def site_of(asked: Sequence[str], python: str, context: Context, options: Option
         if is_new:
             context.progress(f"Python packages: fetching {', '.join(asked)}")
             _fetch(list(map(requirement, asked)), python, folder, options)
-            compile_folder(folder / "site", PLACE, context)
+            compile_folder(folder / "site", PLACE, tool, context)
     made = find_site(asked, python, context)
     assert made is not None
     return made

@@ -7,71 +7,55 @@ installed packages of this machine and offer them to the guest. This module know
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
+import mmap
 import re
 import shutil
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from labkernel._cache import Cache, key_of
-from labkernel._errors import CompileError, ToolchainMissing
-from labkernel._toolchains.base import Context, Options, identity_of
+from labkernel._errors import CompileError
+from labkernel._toolchains.base import Context, Options
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
+from labkernel._toolchains.versions import Origin, Tool
 from labkernel._wit import Package, World
 
 __all__ = [
     "APP",
-    "GUEST_PYTHON",
+    "COMPONENTIZE_PY",
     "HOW",
     "bindings",
     "componentize",
     "find_library",
+    "guest_python",
     "identity",
-    "installed_version",
     "library_modules",
-    "require",
 ]
 
 HOW: Final = "pip install componentize-py==0.25.1  (or labkernel[python])"
-#: The Python inside components, which need not be the lab's own.
-GUEST_PYTHON: Final = "3.14"
+_PROGRAM: Final = "componentize_py*.pyd" if sys.platform == "win32" else "componentize_py*.so"
+#: It carries a Python of its own, which need not be the lab's.
+COMPONENTIZE_PY: Final = Origin(
+    "componentize-py", "componentize-py", "componentize_py", _PROGRAM, HOW, "0.19"
+)
 APP: Final = "labkernel_app"
 _FORM: Final = "python 1"
 _GUEST: Final = Path(__file__).with_name("guest")
 _LIBRARY: Final = "stdlib.bin"
-_START: Final = "import sys, componentize_py; sys.argv[0] = 'componentize-py'; componentize_py.script()"
+_START: Final = "import componentize_py; sys.argv[0] = 'componentize-py'; componentize_py.script()"
 
 
-@functools.cache
-def _installed() -> Path | None:
-    spec = importlib.util.find_spec("componentize_py")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    return next(iter(sorted(folder.glob("componentize_py*.so")) or sorted(folder.glob("*.pyd"))), None)
+def identity(tool: Tool) -> str:
+    """Return what changes with the tool or with what runs beside the cell."""
+    return f"{_tool_identity(tool)} {_files_key('guest/*', 'names', 'plan', 'scaffold')}"
 
 
-def _binary() -> Path | None:
-    found = _installed()
-    if found is None:
-        _installed.cache_clear()
-    return found
-
-
-def identity() -> str:
-    """Return what changes with the tool or with what runs beside the cell; empty where the tool is missing."""
-    tool = _tool_identity()
-    return f"{tool} {_files_key('guest/*', 'names', 'plan', 'scaffold')}" if tool else ""
-
-
-def _tool_identity() -> str:
-    found = _binary()
-    return f"{_FORM} {identity_of(found)}" if found else ""
+def _tool_identity(tool: Tool) -> str:
+    return f"{_FORM} {tool.identity}"
 
 
 @functools.cache
@@ -81,46 +65,43 @@ def _files_key(*patterns: str) -> str:
     return key_of(*(path.read_bytes() for path in paths))[:16]
 
 
-def installed_version() -> str | None:
-    """Return the version of the installed package, or `None`."""
-    try:
-        return metadata.version("componentize-py") if _binary() else None
-    except metadata.PackageNotFoundError:
-        return None
+def guest_python(tool: Tool, cache: Cache) -> str:
+    """Return the version of the Python inside components, like `3.14`, read off the tool once."""
+    key = key_of("python inside", tool.identity)
+    kept = cache.get("versions", key)
+    if kept is None:
+        with open(tool.program, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = re.search(rb"python(3\.\d+)", data)
+            version = found[1] if found else b"3"
+        kept = cache.put("versions", key, version)
+    return kept.read_text(encoding="ascii")
 
 
-def _needed() -> Path:
-    found = _binary()
-    if found is None:
-        raise ToolchainMissing("componentize-py", language="python", how=HOW)
-    return found
+def _library_key(tool: Tool) -> str:
+    return key_of("python library", _tool_identity(tool), _files_key("guest/shelf"))
 
 
-def _library_key() -> str:
-    return key_of("python library", _tool_identity(), _files_key("guest/shelf"))
-
-
-def find_library(cache: Cache) -> Path | None:
+def find_library(tool: Tool, cache: Cache) -> Path | None:
     """Return the folder of the standard library, compiled for components, or `None`."""
-    return cache.get("toolchain", _library_key())
+    return cache.get("toolchain", _library_key(tool))
 
 
-def library_modules(cache: Cache) -> frozenset[str]:
+def library_modules(tool: Tool, cache: Cache) -> frozenset[str]:
     """Return the names of the modules that every component has; empty while they are unknown."""
-    found = find_library(cache)
+    found = find_library(tool, cache)
     if found is None:
         return frozenset()
     return frozenset(json.loads((found / "modules.json").read_text(encoding="utf-8")))
 
 
-def bindings(package: Package, world: World, context: Context) -> dict[str, str]:
+def bindings(tool: Tool, package: Package, world: World, context: Context) -> dict[str, str]:
     """Return the generated Python modules that describe a world, by file name."""
-    key = key_of("bindings-python", _tool_identity(), [list(f) for f in package.files], world.full_name)
+    key = key_of("bindings-python", _tool_identity(tool), [list(f) for f in package.files], world.full_name)
     kept = context.cache.read("bindings", key, ".json")
     if kept is None:
         with context.build_folder() as folder:
             _write_wit(folder, package)
-            done = _run(folder, ["bindings", "out"], world, Options(timeout_s=60))
+            done = _run(tool, folder, ["bindings", "out"], world, Options(timeout_s=60))
             if done.code != 0:
                 raise _failed(world, done)
             out = folder / "out"
@@ -135,6 +116,7 @@ def bindings(package: Package, world: World, context: Context) -> dict[str, str]
 
 
 def componentize(
+    tool: Tool,
     app: Mapping[str, str],
     plan: Mapping[str, Any],
     package: Package,
@@ -156,16 +138,16 @@ def componentize(
         for name, text in {**app, "plan.json": json.dumps(plan)}.items():
             (work / name).write_text(text, encoding="utf-8")
         _write_guest(work)
-        library = find_library(context.cache)
+        library = find_library(tool, context.cache)
         if library is not None:
             shutil.copyfile(library / _LIBRARY, work / _LIBRARY)
         if site is not None:
             shutil.copytree(site, work / "site")
-        done = _run(folder, ["componentize", "-p", "app", APP, "-o", "out.wasm"], world, options)
+        done = _run(tool, folder, ["componentize", "-p", "app", APP, "-o", "out.wasm"], world, options)
         if done.code != 0:
             return b"", done
         if library is None:
-            _keep_library(work, context.cache)
+            _keep_library(tool, work, context.cache)
         return (folder / "out.wasm").read_bytes(), done
 
 
@@ -179,9 +161,9 @@ def _write_guest(work: Path) -> None:
     shutil.copytree(_GUEST, target / _GUEST.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _keep_library(work: Path, cache: Cache) -> None:
+def _keep_library(tool: Tool, work: Path, cache: Cache) -> None:
     """Keep the compiled standard library, which the first component of this machine left behind."""
-    with cache.folder("toolchain", _library_key()) as (folder, is_new):
+    with cache.folder("toolchain", _library_key(tool)) as (folder, is_new):
         if is_new:
             shutil.copyfile(work / _LIBRARY, folder / _LIBRARY)
             shutil.copyfile(work / "modules.json", folder / "modules.json")
@@ -209,10 +191,17 @@ def _digestible(text: str) -> str:
     )
 
 
-def _run(folder: Path, arguments: list[str], world: World, options: Options) -> Finished:
-    binary = _needed()
-    command = [sys.executable, "-I", "-c", _START, "-d", "wit", "-w", world.full_name, *arguments]
-    roots = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent, binary.parent)
+def _start(tool: Tool) -> str:
+    """Return the Python that starts the tool, and no other version of it."""
+    if tool == COMPONENTIZE_PY.installed():
+        return f"import sys; {_START}"
+    return f"import sys; sys.path.insert(0, {str(tool.folder)!r}); {_START}"
+
+
+def _run(tool: Tool, folder: Path, arguments: list[str], world: World, options: Options) -> Finished:
+    command = [sys.executable, "-I", "-c", _start(tool), "-d", "wit", "-w", world.full_name, *arguments]
+    # Its folder must be readable as a whole: Python looks for the package in a list of it.
+    roots = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent, tool.folder)
     return run(
         command, cwd=folder, language="python",
         env={"PATH": "/nowhere", "TMPDIR": str(folder), "HOME": str(folder)},
@@ -226,8 +215,3 @@ def _failed(world: World, done: Finished) -> CompileError:
         language="python",
         raw=done.text,
     )
-
-
-def require() -> None:
-    """Raise `ToolchainMissing` unless the tool is installed."""
-    _needed()

@@ -23,11 +23,10 @@ from labkernel._toolchains.base import (
     Snippet,
     Toolchain,
     ToolStatus,
-    check_file_name,
-    refuse_async,
 )
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
+from labkernel._toolchains.refusals import MEMORY, check_file_name, refuse_async, refuse_names
 from labkernel._toolchains.rust import prebuilt, tools, workspace
 from labkernel._toolchains.rust.diagnostics import Reader, raw_text
 from labkernel._toolchains.rust.names import RustWorld
@@ -47,6 +46,8 @@ _ALLOWED: Final = re.compile(
     r"|inline-threshold|relocation-model|symbol-mangling-version)=[\w+,.-]+"
     r"|--cfg[= ][\w]+(=\"?[\w-]+\"?)?|-[WADF]\s*[\w:-]+|--edition[= ]20\d\d|--cap-lints[= ]\w+)"
 )
+#: What the C library below Rust's own exports to the linker.
+_TAKEN: Final = MEMORY | {"malloc", "free", "calloc", "realloc"}
 _FORMS: Final[Mapping[bool, tuple[str, ...]]] = {
     False: ("-Copt-level={}",),
     True: ("-Copt-level={}", "-Clto=fat", "-Ccodegen-units=1"),
@@ -68,7 +69,7 @@ class Rust(Toolchain):
         except LabError:
             return ""
 
-    def identity(self, options: Options) -> str:
+    def identity(self, options: Options, cache: Cache | None = None) -> str:
         """Return what identifies the toolchain that `--engine` names."""
         try:
             return f"rust {tools.find_rustc(options.engine).identity}"
@@ -103,7 +104,13 @@ class Rust(Toolchain):
 
     def setup(self, context: Context) -> None:
         """Check rustc, add the target, build wit-bindgen."""
-        rustc = tools.find_rustc()
+        self._prepare(tools.find_rustc(), context)
+
+    def setup_version(self, version: str, context: Context) -> None:
+        """Do the same with another toolchain that rustup has installed."""
+        self._prepare(tools.find_rustc(version), context)
+
+    def _prepare(self, rustc: tools.Rustc, context: Context) -> None:
         tools.check_minimum(rustc, context.cache)
         if not rustc.has_target:
             context.progress(f"adding the Rust target {tools.TARGET}")
@@ -121,8 +128,7 @@ class Rust(Toolchain):
         context: Context,
     ) -> Artifact:
         """Build a cell by one run of rustc."""
-        if package is None or world is None:
-            raise UsageError("A Rust cell needs a world: give one with --world, or write it in a %%wit cell.")
+        package, world = self.needs(package, world)
         rustc, built = self._tools(options, context)
         crates = workspace.ready(
             rustc, options.deps, context, offline=options.offline, timeout_s=options.timeout_s
@@ -132,6 +138,7 @@ class Rust(Toolchain):
         name = _file_stem(snippet.name)
         refuse_reads(cell, f"{name}.rs", [file for file, _ in snippet.files])
         refuse_async(f for key in bound.required() for f in bound.functions_of(key))
+        refuse_names(world.functions(), _TAKEN, title="Rust")
         crate = scaffold(cell, bound, f"{name}.rs")
         with context.build_folder(keep=options.verbose) as folder:
             _write(folder, name, crate, snippet, package, crates)
@@ -172,35 +179,47 @@ class Rust(Toolchain):
         return {name: text.decode() for name, text in made.items()}
 
     def native(
-        self, text: str, package: Package, world: World, function: Function, args: list[Any], context: Context
-    ) -> Native | None:
+        self, snippet: Snippet, package: Package, world: World, function: Function, args: list[Any],
+        options: Options, context: Context,
+    ) -> Native | None:  # fmt: skip
         """Return the cell compiled for this machine, or `None` where the cell brings its own bindings."""
-        rustc, built = self._tools(Options(), context)
-        bound, cell = RustWorld(world, package), Cell(text.removeprefix("\ufeff"))
-        refuse_reads(cell, "cell.rs", ())
+        rustc, built = self._tools(options, context)
+        bound, cell = RustWorld(world, package), Cell(snippet.text.removeprefix("\ufeff"))
+        refuse_reads(cell, "cell.rs", [file for file, _ in snippet.files])
         crate = scaffold(cell, bound, "cell.rs")
         if not crate.target:
             return None
+        crates = workspace.ready(
+            rustc, options.deps, context, offline=options.offline, timeout_s=options.timeout_s, is_native=True
+        )
         main = main_function(crate, RustWorld(world, package, prefix=crate.prefix), function, args)
         key = key_of(
-            "native rust 1", rustc.identity, text, list(map(list, package.files)), world.full_name, main
-        )
+            "native rust 2", rustc.identity, snippet.text, list(map(list, snippet.files)), str(crates.folder),
+            list(options.flags), list(map(list, package.files)), world.full_name, main,
+        )  # fmt: skip
         with context.cache.folder("baseline", key) as (folder, is_new):
             if is_new:
                 context.progress("compiling the cell for this machine")
                 crate = replace(crate, root=crate.root + main)
                 with context.build_folder() as work:
-                    _write(work, "cell", crate, Snippet("rust", text), package)
-                    done = _compile(_native_command(rustc, built), rustc, built, work, Limits())
+                    _write(work, "cell", crate, snippet, package, crates)
+                    command = _native_command(rustc, built, crates, options)
+                    done = _compile(command, rustc, built, work, Limits(), crates)
                     if done.code != 0:
                         raise CompileError(
                             "The cell does not compile for this machine.", language="rust",
                             raw=raw_text(done.err.decode(errors="replace")),
                         )  # fmt: skip
                     shutil.copy2(work / "program", folder / "program")
-        return Native(
-            context.cache.path("baseline", key) / "program", "the same Rust, compiled for this machine"
+        what = (
+            f"the same Rust, compiled for this machine{f' with {_with(crates)}' if crates.versions else ''}"
         )
+        return Native(context.cache.path("baseline", key) / "program", what)
+
+
+def _with(crates: workspace.Crates) -> str:
+    """Return the crates in words: `serde 1.0.2, regex 1.11.0`."""
+    return ", ".join(f"{name} {version}" for name, version in crates.versions)
 
 
 def _file_stem(name: str) -> str:
@@ -236,11 +255,15 @@ def _command(
     ]  # fmt: skip
 
 
-def _native_command(rustc: tools.Rustc, built: prebuilt.Prebuilt) -> list[str]:
+def _native_command(
+    rustc: tools.Rustc, built: prebuilt.Prebuilt, crates: workspace.Crates, options: Options
+) -> list[str]:
+    flags = [part for flag in options.flags if "target-feature" not in flag for part in flag.split(" ")]
+    edition = [] if any(f.startswith("--edition") for f in flags) else ["--edition", "2024"]
     return [
-        str(rustc.path), "--crate-type", "bin", "--crate-name", "cell", "--edition", "2024",
-        *built.arguments(is_native=True), "-Cpanic=abort", "-Cstrip=symbols", "-Copt-level=3", "-Awarnings",
-        "--error-format=json", "-o", "program", ROOT_FILE,
+        str(rustc.path), "--crate-type", "bin", "--crate-name", "cell", *edition,
+        *built.arguments(is_native=True), *crates.arguments(), "-Cpanic=abort", "-Cstrip=symbols",
+        f"-Copt-level={options.opt or '3'}", *flags, "-Awarnings", "--error-format=json", "-o", "program", ROOT_FILE,
     ]  # fmt: skip
 
 

@@ -171,6 +171,10 @@ class RustWorld:
             case TupleType(elements):
                 return f"({', '.join(map(of, elements))}{',' if len(elements) == 1 else ''})"
             case HandleType(resource, kind, owner):
+                if kind == "borrow" and owner in self._exported:
+                    return (
+                        f"{'crate::' if absolute else ''}{self.owner_path(owner)}{camel(resource)}Borrow<'_>"
+                    )
                 return ("&" if kind == "borrow" else "") + self._named(resource, owner, absolute)
             case RecordType() | VariantType() | EnumType() | FlagsType():
                 return self._named(wit_type.name, wit_type.owner, absolute)
@@ -204,13 +208,17 @@ class RustWorld:
         result = f" -> {self.type_text(function.result, absolute=absolute)}" if function.result else ""
         return f"fn {ident(function.name)}({params}){result}"
 
+    def resources_of(self, key: str) -> tuple[str, ...]:
+        """Return the names of the resources that an exported interface has of its own."""
+        interface = next((i for i in self.interfaces if i.name == key), None)
+        found = interface.types if interface is not None else ()
+        return tuple(t.name for t in found if getattr(t.type, "text", "") == "resource" and not t.alias_of)
+
     def can_delegate(self, key: str) -> bool:
         """Whether free functions can stand for a trait: not where it has resources or is asynchronous."""
-        interface = next((i for i in self.interfaces if i.name == key), None)
-        has_resource = interface is not None and any(
-            getattr(t.type, "text", "") == "resource" for t in interface.types
+        return not self.resources_of(key) and all(
+            "[" not in f.name and not f.is_async for f in self.functions_of(key)
         )
-        return not has_resource and all("[" not in f.name and not f.is_async for f in self.functions_of(key))
 
 
 def _visible(world: World) -> frozenset[str]:

@@ -6,6 +6,7 @@ This module knows no tool.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from labkernel._toolchains.rust.names import RustWorld, camel, ident
@@ -13,8 +14,10 @@ from labkernel._wit import (
     EnumType,
     FlagsType,
     Function,
+    HandleType,
     ListType,
     OptionType,
+    Param,
     Primitive,
     RecordType,
     ResultType,
@@ -39,21 +42,68 @@ def starter(world: RustWorld) -> str:
         )
     parts = ["struct Component;\n"]
     for key in world.required():
-        body = "\n".join(_function(world, f) for f in world.functions_of(key))
-        inner = "".join(f"    {line}\n" if line else "\n" for line in body.splitlines())
-        parts.append(f"impl {world.trait(key)} for Component {{\n{inner}}}\n")
+        resources = world.resources_of(key)
+        body = [f"type {camel(name)} = {_own(name)};\n" for name in resources]
+        body += [_function(world, f) for f in world.functions_of(key) if "[" not in f.name]
+        parts.append(_impl(world.trait(key), "Component", body))
+        parts += [_resource(world, key, name) for name in resources]
     return "\n".join(parts)
 
 
+def _impl(trait: str, target: str, body: list[str]) -> str:
+    text = "\n".join(body)
+    inner = "".join(f"    {line}\n" if line else "\n" for line in text.splitlines())
+    return f"impl {trait} for {target} {{\n{inner}}}\n"
+
+
+def _own(resource: str) -> str:
+    """Return the name of the cell's own type that stands for a resource."""
+    return f"My{camel(resource)}"
+
+
+def _resource(world: RustWorld, key: str, name: str) -> str:
+    """Return the type that holds what a resource keeps, and the impl of its functions."""
+    trait = f"{world.trait(key).removesuffix('Guest')}Guest{camel(name)}"
+    body = [
+        _method(world, f, name)
+        for f in world.functions_of(key)
+        if f.name.partition("]")[2].partition(".")[0] == name
+    ]
+    return f"/// What a {name} keeps.\nstruct {_own(name)};\n\n{_impl(trait, _own(name), body)}"
+
+
+def _method(world: RustWorld, function: Function, resource: str) -> str:
+    kind, _, rest = function.name[1:].partition("]")
+    if kind == "constructor":
+        result = f"Ok({_own(resource)})" if isinstance(function.result, ResultType) else _own(resource)
+        returns = "Self"
+        if isinstance(function.result, ResultType):
+            returns = f"Result<Self, {world.type_text(function.result.err, absolute=False)}>"
+        return _written(world, function, "new", function.params, "", returns, result)
+    receiver = "&self" if kind == "method" else ""
+    params = function.params[1:] if kind == "method" else function.params
+    returns = world.type_text(function.result, absolute=False) if function.result else ""
+    result = _default(world, function.result) if function.result else ""
+    return _written(world, function, ident(rest.partition(".")[2]), params, receiver, returns, result)
+
+
 def _function(world: RustWorld, function: Function) -> str:
+    returns = world.type_text(function.result, absolute=False) if function.result else ""
+    result = _default(world, function.result) if function.result else ""
+    return _written(world, function, ident(function.name), function.params, "", returns, result)
+
+
+def _written(
+    world: RustWorld, function: Function, name: str, params: Sequence[Param], receiver: str, returns: str,
+    result: str,
+) -> str:  # fmt: skip
     docs = "".join(f"/// {line}\n" if line else "///\n" for line in function.docs.splitlines())
-    lines = []
-    if function.params:
-        names = ", ".join(ident(p.name) for p in function.params)
-        lines.append(f"    let _ = {names if len(function.params) == 1 else f'({names})'};\n")
-    if function.result is not None:
-        lines.append(f"    {_default(world, function.result)}\n")
-    return f"{docs}{world.signature(function)} {{\n{''.join(lines)}}}\n"
+    given = [f"{ident(p.name)}: {world.type_text(p.type, absolute=False)}" for p in params]
+    names = ", ".join(ident(p.name) for p in params)
+    lines = [f"    let _ = {names if len(params) == 1 else f'({names})'};\n"] if params else []
+    lines += [f"    {result}\n"] if result else []
+    head = f"fn {name}({', '.join([receiver] * bool(receiver) + given)}){f' -> {returns}' if returns else ''}"
+    return f"{docs}{head} {{\n{''.join(lines)}}}\n"
 
 
 def _default(world: RustWorld, wit_type: Type | None) -> str:
@@ -83,5 +133,7 @@ def _default(world: RustWorld, wit_type: Type | None) -> str:
             return f"{world.type_text(wit_type, absolute=False)}::{camel(names[0])}"
         case FlagsType():
             return f"{world.type_text(wit_type, absolute=False)}::empty()"
+        case HandleType(resource, "own", owner) if resource in world.resources_of(owner):
+            return f"{world.type_text(wit_type, absolute=False)}::new({_own(resource)})"
         case _:
             return "todo!()"

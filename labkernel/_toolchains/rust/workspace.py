@@ -78,15 +78,19 @@ class Crates:
 NONE: Final = Crates()
 
 
-def ready(rustc: Rustc, specs: Sequence[str], context: Context, *, offline: bool, timeout_s: float) -> Crates:
-    """Return the crates of these `--dep`, built now where they have yet to be.
+def ready(
+    rustc: Rustc, specs: Sequence[str], context: Context, *, offline: bool, timeout_s: float,
+    is_native: bool = False,
+) -> Crates:  # fmt: skip
+    """Return the crates of these `--dep`, built now where they have yet to be, or for this machine (`is_native`).
 
     Raises `UsageError` for what there is not, `ToolchainMissing` for what cannot be fetched and `CompileError`
     for what does not build.
     """
     if not specs:
         return NONE
-    job = _Job(rustc, crates.requests(specs), context, offline, max(timeout_s, _LEAST_S))
+    target = rustc.host(context.cache) if is_native else TARGET
+    job = _Job(rustc, crates.requests(specs), context, offline, max(timeout_s, _LEAST_S), target)
     return job.find() or job.make()
 
 
@@ -99,6 +103,7 @@ class _Job:
     context: Context
     offline: bool
     timeout_s: float
+    target: str
 
     @property
     def _cache(self) -> Cache:
@@ -113,7 +118,8 @@ class _Job:
 
     def _key(self, lock: bytes) -> str:
         digest = hashlib.sha256(lock).hexdigest()
-        return key_of(_FORM, self.rustc.verbose_version(self._cache), crates.manifest(self.wanted), digest)
+        parts = [self.rustc.verbose_version(self._cache), crates.manifest(self.wanted), digest]
+        return key_of(_FORM, *parts, *([] if self.target == TARGET else [self.target]))
 
     def _lock(self) -> bytes | None:
         with contextlib.suppress(CacheDamaged):
@@ -136,7 +142,7 @@ class _Job:
                 lock = self._fetch(work)
                 with self._cache.folder(_KIND, self._key(lock)) as (folder, is_new):
                     if is_new:
-                        _collect(self._build(work, lock), self.wanted, work, folder)
+                        _collect(self._build(work, lock), self.wanted, work, folder, self.target)
                 self._cache.put(_LOCKS, self._lock_key(), lock)
                 return _read(self._cache.path(_KIND, self._key(lock)))
 
@@ -187,7 +193,7 @@ class _Job:
     def _build(self, work: Path, lock: bytes) -> list[Mapping[str, Any]]:
         """Build what was fetched, without network, and return cargo's list of what came out."""
         done = self._cargo(
-            work, "build", "--release", "--locked", "--offline", "--target", TARGET,
+            work, "build", "--release", "--locked", "--offline", "--target", self.target,
             "--message-format=json-render-diagnostics", total=len(tomllib.loads(lock.decode())["package"]) - 1,
         )  # fmt: skip
         said = done.err.decode(errors="replace")
@@ -235,7 +241,9 @@ def _read(folder: Path) -> Crates:
     return Crates(folder, pairs["externs"], pairs["versions"])
 
 
-def _collect(built: Sequence[Mapping[str, Any]], wanted: Sequence[Wanted], work: Path, folder: Path) -> None:
+def _collect(
+    built: Sequence[Mapping[str, Any]], wanted: Sequence[Wanted], work: Path, folder: Path, target: str
+) -> None:
     """Keep the libraries, the macros, the lock file, and which library is which crate's."""
     for name in ("target", "host"):
         (folder / name).mkdir()
@@ -248,7 +256,7 @@ def _collect(built: Sequence[Mapping[str, Any]], wanted: Sequence[Wanted], work:
         if package[0] == ROOT:
             continue
         for file in map(Path, artifact["filenames"]):
-            is_target = file.is_relative_to(work / "out" / TARGET) and file.suffix == ".rlib"
+            is_target = file.is_relative_to(work / "out" / target) and file.suffix == ".rlib"
             if not is_target and not (is_macro and file.suffix in (".so", ".dylib", ".dll")):
                 continue
             kept = f"{'target' if is_target else 'host'}/{file.name}"

@@ -120,8 +120,9 @@ def _wasmtime() -> str | None:
 
 
 def _refuse_options(snippet: Snippet, options: Options) -> None:
-    for name, given in (("--flag", options.flags), ("--dep", options.deps), ("--file", snippet.files)):
-        if given:
+    given = (options.flags, options.deps, snippet.files, options.engine)
+    for name, value in zip(("--flag", "--dep", "--file", "--engine"), given, strict=True):
+        if value:
             raise UsageError(f"WebAssembly text takes no {name}; leave it out.")
 
 

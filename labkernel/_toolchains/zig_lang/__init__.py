@@ -13,20 +13,12 @@ from typing import ClassVar, Final
 
 from labkernel._cache import Cache
 from labkernel._errors import CompileError, UsageError
-from labkernel._toolchains.base import (
-    Artifact,
-    Context,
-    Options,
-    Snippet,
-    Toolchain,
-    ToolStatus,
-    check_file_name,
-    check_flags,
-    refuse_async,
-)
+from labkernel._toolchains.base import Artifact, Context, Options, Snippet, ToolStatus
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
-from labkernel._toolchains.zig import HOW_ZIG, find_zig, zig_identity, zig_version
+from labkernel._toolchains.refusals import MEMORY, check_file_name, check_flags, refuse_async, refuse_names
+from labkernel._toolchains.versions import Origin, Tool, Versioned
+from labkernel._toolchains.zig import HOW_ZIG, ZIG, find_zig
 from labkernel._toolchains.zig_lang import tools
 from labkernel._toolchains.zig_lang.diagnostics import Reader
 from labkernel._toolchains.zig_lang.names import ZigWorld
@@ -48,33 +40,32 @@ _ALLOWED: Final = re.compile(
 _KNOWN: Final = ("-OReleaseFast", "-OReleaseSmall", "-mcpu=generic+simd128", "-fno-strip")
 
 
-class Zig(Toolchain):
+class Zig(Versioned):
     """The Zig toolchain."""
 
     language: ClassVar[str] = "zig"
     title: ClassVar[str] = "Zig"
     extensions: ClassVar[tuple[str, ...]] = (".zig",)
 
-    def versions(self) -> str:
-        """Return what identifies zig, found by looking at its file only."""
-        identity = zig_identity()
-        return f"zig {zig_version() or ''} {identity}" if identity else ""
+    origin: ClassVar[Origin] = ZIG
 
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return rows for zig and its runtime."""
-        version = zig_version() if zig_identity() else None
-        warm = version if version and tools.find_cache(cache) else None
+        zig = self.origin.installed()
+        version = zig.version if zig else None
+        warm = version if zig and tools.find_cache(zig, cache) else None
         return [
             ToolStatus("zig", version, "compiles Zig cells", HOW_ZIG, "zig", minutes=1.0),
             ToolStatus(
                 "Zig's runtime for WebAssembly", warm, "what Zig cells are linked with", _HOW_SETUP, "zig",
                 minutes=1.0,
             ),
+            *self.origin.rows("zig", cache),
         ]  # fmt: skip
 
-    def setup(self, context: Context) -> None:
+    def prepare(self, tool: Tool, context: Context) -> None:
         """Compile the runtime."""
-        tools.build_cache(find_zig("zig"), context.cache, context.progress)
+        tools.build_cache(tool, context.cache, context.progress)
 
     def build(
         self,
@@ -85,15 +76,14 @@ class Zig(Toolchain):
         context: Context,
     ) -> Artifact:
         """Build a cell: write the world's module, run zig once, componentize."""
-        if package is None or world is None:
-            raise UsageError("A Zig cell needs a world: give one with --world, or write it in a %%wit cell.")
+        package, world = self.needs(package, world)
         if options.deps:
             raise UsageError(f"--dep {options.deps[0]}: Zig cells take sources by --file instead.")
         check_flags(options.flags, title="Zig", allowed=_ALLOWED, known=_KNOWN)
         _refuse(world)
         toolbox = context.needs_toolbox("Zig")
-        zig = find_zig("zig")
-        kept = tools.find_cache(context.cache) or tools.build_cache(zig, context.cache, context.progress)
+        zig = find_zig("zig", options.engine, context.cache)
+        kept = tools.find_cache(zig, context.cache) or tools.build_cache(zig, context.cache, context.progress)
         started = time.perf_counter_ns()
         name = re.sub(r"\W", "_", snippet.name) or "cell"
         texts = {f"{name}.zig": snippet.text.removeprefix("\ufeff"), **dict(snippet.files)}
@@ -110,7 +100,7 @@ class Zig(Toolchain):
         started = time.perf_counter_ns()
         wasm = toolbox.componentize(core, package, world.full_name)
         phases["componentize"] = time.perf_counter_ns() - started
-        versions = {"zig": zig_version() or "unknown"}
+        versions = {"zig": zig.version}
         return Artifact(wasm, phases, (), options.form, (done.command,), versions, done.text)
 
     def starter(self, package: Package | None, world: World | None, context: Context | None = None) -> str:
@@ -132,6 +122,7 @@ class Zig(Toolchain):
 def _refuse(world: World) -> None:
     """Raise `UsageError` for what a world asks and a Zig cell cannot give."""
     refuse_async(world.functions())
+    refuse_names(world.functions(), MEMORY, title="Zig")
     imported = {item.name for item in world.imports}
     for item in world.exports:
         for named in item.types if isinstance(item, Interface) and item.name in imported else ():
@@ -157,7 +148,7 @@ def _write(folder: Path, made: Scaffold, sources: dict[str, Source]) -> None:
         path.write_bytes(text.encode(errors="surrogatepass"))
 
 
-def _compile(zig: Path, file: str, folder: Path, kept: Path, options: Options) -> Finished:
+def _compile(zig: Tool, file: str, folder: Path, kept: Path, options: Options) -> Finished:
     flags = [flag for flag in options.flags if not flag.startswith("-O")]
     chosen = next((f[2:] for f in reversed(options.flags) if f.startswith("-O")), None)
     mode = chosen or tools.LEVELS[options.opt or ("3" if options.release else "1")]
@@ -169,7 +160,7 @@ def _compile(zig: Path, file: str, folder: Path, kept: Path, options: Options) -
     return run(
         tools.command(zig, mode, [*strip, *flags], file, f"{GENERATED}/world.zig"), cwd=folder, language="zig",
         env=env, limits=Limits(options.timeout_s), how=HOW_ZIG,
-        confinement=Confinement((zig.parent,), (folder, kept)),
+        confinement=Confinement((zig.program.parent,), (folder, kept)),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError
 from labkernel._toolchains.process import Limits, run
-from labkernel._toolchains.zig import zig_identity
+from labkernel._toolchains.versions import Tool
 
 __all__ = ["LEVELS", "build_cache", "command", "find_cache"]
 
@@ -38,31 +38,31 @@ export fn warm(a: usize, b: usize) usize {
 """
 
 
-def command(zig: Path, mode: str, flags: Sequence[str], root: str, world: str = "") -> list[str]:
+def command(zig: Tool, mode: str, flags: Sequence[str], root: str, world: str = "") -> list[str]:
     """Return the command that makes a core module of a root file, which may import the module `world`."""
     modules = (
         ["--dep", "world", f"-Mroot={root}", f"-O{mode}", f"-Mworld={world}"] if world else [f"-Mroot={root}"]
     )
     return [
-        str(zig), "build-exe", "-target", "wasm32-wasi", f"-O{mode}", *flags, *modules, "-mexec-model=reactor",
+        str(zig.program), "build-exe", "-target", "wasm32-wasi", f"-O{mode}", *flags, *modules, "-mexec-model=reactor",
         "-fno-entry", "-rdynamic", "--stack", str(_STACK), "--color", "off", "-femit-bin=core.wasm",
     ]  # fmt: skip
 
 
-def _key() -> str:
-    return key_of(_FORM, zig_identity(), _WARM)
+def _key(zig: Tool) -> str:
+    return key_of(_FORM, zig.identity, _WARM)
 
 
-def find_cache(cache: Cache) -> Path | None:
+def find_cache(zig: Tool, cache: Cache) -> Path | None:
     """Return the folder of what this zig keeps, or `None` where it has yet to be made."""
-    return cache.get("toolchain", _key())
+    return cache.get("toolchain", _key(zig))
 
 
-def build_cache(zig: Path, cache: Cache, progress: Callable[[str], None]) -> Path:
+def build_cache(zig: Tool, cache: Cache, progress: Callable[[str], None]) -> Path:
     """Let zig compile once in each mode (half a minute), or return the folder that is there."""
-    with cache.folder("toolchain", _key()) as (folder, is_new):
+    with cache.folder("toolchain", _key(zig)) as (folder, is_new):
         if is_new:
-            progress("Zig: compiling its runtime, about 1 minute, once on this machine")
+            progress(f"Zig {zig.version}: compiling its runtime, about 1 minute, once on this machine")
             work = cache.scratch()
             try:
                 for mode in sorted(set(LEVELS.values())):
@@ -70,14 +70,16 @@ def build_cache(zig: Path, cache: Cache, progress: Callable[[str], None]) -> Pat
                     _compile_once(zig, mode, work, folder)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-    return cache.path("toolchain", _key())
+    return cache.path("toolchain", _key(zig))
 
 
-def _compile_once(zig: Path, mode: str, work: Path, folder: Path) -> None:
+def _compile_once(zig: Tool, mode: str, work: Path, folder: Path) -> None:
     (work / "warm.zig").write_text(_WARM, encoding="ascii")
     env = {"ZIG_GLOBAL_CACHE_DIR": str(folder), "ZIG_LOCAL_CACHE_DIR": str(work / "local")}
     done = run(
         command(zig, mode, (), "warm.zig"), cwd=work, env=env, language="zig", limits=Limits(timeout_s=900)
     )
     if done.code != 0:
-        raise CompileError("zig cannot compile for WebAssembly.", language="zig", raw=done.text)
+        raise CompileError(
+            f"zig {zig.version} cannot compile for WebAssembly.", language="zig", raw=done.text
+        )
