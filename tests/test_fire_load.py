@@ -356,6 +356,17 @@ def test_an_interrupt_keeps_the_run_so_far(lab: Lab) -> None:
     assert "was interrupted" in "".join(answer.notes)
 
 
+def test_an_interrupt_of_a_run_that_is_no_users_is_raised(lab: Lab) -> None:
+    """What fires for a measurement or a comparison is ended by it, and a run of its own is not the last run."""
+    fn = lab.instantiate("basics", name="one")
+    last = lab.fire(fn, "double", n=2)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        fn.run(fn.find("double"), plan=make_plan(duration="20s"), events=[[2]])
+    assert lab.last_run is last
+    assert fn.double(4) == 8
+
+
 def test_progress_comes_at_most_ten_times_a_second(lab: Lab) -> None:
     """And tells how much is done, how fast, and how long it takes."""
     heard: list[Live] = []
@@ -433,7 +444,7 @@ def test_an_interrupt_reaches_a_function_of_the_notebook(shop: Lab) -> None:
     fn = shop.instantiate("shop", name="one", host=["kv"], timeout="60s")
     threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
-    run = fn.run(fn.find("add"), plan=make_plan(n=5, policy="warm"), events=[[1, 2], [9, 9]])
+    run = shop.firing.run(fn, fn.find("add"), make_plan(n=5, policy="warm"), events=[[1, 2], [9, 9]])
     assert time.monotonic() - began < 5
     assert run.is_interrupted
     assert run.results == [3]

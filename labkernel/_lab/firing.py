@@ -58,7 +58,8 @@ class Firing:
     ) -> Answer | Run:  # fmt: skip
         """Fire one event, or many by a plan; see `Lab.fire`."""
         if plan is not None:
-            return self._many(instance, call or function, args, plan, on_live)
+            self._lab.last_run = run = self._many(instance, call or function, args, plan, on_live)
+            return run
         is_name = call is not None and call.strip() in _names(instance)
         if call and args is None and not is_name:
             return instance.call_text(call)
@@ -83,8 +84,7 @@ class Firing:
     ) -> Run:  # fmt: skip
         """Fire by a plan: events given in normal form, again from the first where there are too few, or generated.
 
-        The run becomes the lab's last one, also when it was interrupted. Raises what starting instances raises,
-        before anything is fired.
+        A run that was interrupted says so. Raises what starting instances raises, before anything is fired.
         """
         notes = instance.prepare()
         pool = self._pool(function, plan, events)
@@ -106,7 +106,6 @@ class Firing:
         run = replace(run, warnings=cautions(run))
         if own is not None:
             instance.hear_run(run)
-        self._lab.last_run = run
         return run
 
     def _pool(

@@ -302,11 +302,17 @@ class Instance:
         """Fire many events and return the `Run`; generated from the seed unless `events` (normal form) are given.
 
         Without a plan, `n` events one after the other: a guest that traps, exits or exceeds a budget ends the
-        run, which keeps what was answered until then.
+        run, which keeps what was answered until then. Raises `KeyboardInterrupt` when it was stopped: only
+        `Lab.fire` keeps a run so far, for the user to see.
         """
-        return self._lab.firing.run(
+        run = self._lab.firing.run(
             self, function, plan or make_plan(n=n, seed=seed), events=events, on_live=on_progress
         )
+        if run.is_interrupted:
+            error = KeyboardInterrupt()
+            self._note_interrupt(error)
+            raise error
+        return run
 
     def started(self) -> Started:
         """Return what the host process knows this instance as; starts it where it has not been."""

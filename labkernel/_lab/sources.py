@@ -52,7 +52,7 @@ class Sourcing:
             return replace(answer, notes=(*answer.notes, *source.notes))
         is_ended = n is not None or "duration" in load or str(load.get("arrival")).startswith("trace:")
         plan = make_plan(n=n if is_ended else len(source), seed=seed, **load)
-        run = instance.run(function, plan=plan, events=source, on_progress=on_live)
+        run = lab.firing.run(instance, function, plan, events=source, on_live=on_live)
         return replace(run, seed=source.seed, notes=(*run.notes, *source.notes))
 
     def shrunk(self, lab: Lab, instance: Instance, run: Run) -> Run:
