@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from row import table
 
-PARTS = ("call", "edit", "host", "kernel", "load", "membrane")
+PARTS = ("call", "driver", "edit", "host", "kernel", "load", "membrane")
 
 
 def main() -> int:

@@ -122,11 +122,14 @@ def test_interrupt(kernel: Kernel, cell: str) -> None:
     assert "Answer: 2" in kernel.run("%fire counter count()")["shown"]
 
 
-def test_interrupt_while_measuring(kernel: Kernel) -> None:
-    """A measurement that is interrupted leaves its target ready for the next call."""
+@pytest.mark.parametrize(
+    "cell",
+    ["%timings basics --startup -r 1000000 --call double(2)", "%timings waits --latency --call wait()"],
+)
+def test_interrupt_while_measuring(kernel: Kernel, cell: str) -> None:
+    """A measurement that is interrupted, of starts or inside the engine, leaves its target ready for the next call."""
     kernel.run("kept = 'kept'")
-    cell = "%timings basics --latency -r 1000000 --call double(2)"
-    got = kernel.run(cell, during=kernel.interrupt_after(0.7))
+    got = kernel.run(cell, during=kernel.interrupt_after(1.5))
     assert got["error"] == "KeyboardInterrupt"
     assert "labkernel/" not in got["text"]
     _works(kernel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from functools import singledispatch
-from typing import Any
+from typing import Any, Final
 
 from labkernel._cards.build import build_card, wit_card
 from labkernel._cards.differential import agreement_card
@@ -224,6 +224,10 @@ def _(record: Replayed) -> Card:
     return replayed_card(record)
 
 
+_MANY: Final = 1000
+"""Events from which on a run says why it was not timed by a faster path."""
+
+
 @card_of.register
 def _(record: Peek) -> Card:
     return peek_card(record)
@@ -292,7 +296,7 @@ def _run_notes(run: Run) -> list[str]:
     if run.shrunk is not None:
         notes.append(f"the smallest that does so: %fire {run.target.name} {_cut(run.shrunk.call, 2000)}")
         notes.append(f"how it was found: {run.shrunk.why}")
-    if run.is_load and run.why:
+    if run.why and (run.is_load or len(run) >= _MANY):
         notes.append(f"timed {run.timed}: {run.why}")
     return notes
 

@@ -6,6 +6,7 @@ import marshal
 import threading
 from array import array
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -146,14 +147,31 @@ class Collector:
         self._columns.worker.extend([worker] * rows)
         self._results += [next(results) if outcome == 0 else None for outcome in outcomes[:room]]
 
-    def _known(self, result: Any) -> Any:
+    def count(self, times: Mapping[int, int], results: Iterable[tuple[Any, int]], *, others: int = 0) -> None:
+        """Count answered events that are not kept: how many took so many nanoseconds, how often each result came.
+
+        `others` are results that are not known one by one.
+        """
+        with self._lock:
+            self._latency.add(times)
+            self._call.add(times)
+            done = others
+            for result, n in results:
+                self._known(result, n)
+                done += n
+            self._kinds[b"\0" + OTHERS.encode()] += others
+            self._kinds += Counter()
+            self.fired += done
+            self.answered += done
+
+    def _known(self, result: Any, n: int = 1) -> Any:
         """Count a result, and return it or its equal: most functions have few answers, kept once each."""
         key = marshal.dumps(result, 2)
         if len(key) > _LONGEST_KEY or (key not in self._kinds and len(self._kinds) >= _VALUES):
             self._bytes += len(key)
-            self._kinds[_case_of(result)] += 1
+            self._kinds[_case_of(result)] += n
             return result
-        self._kinds[key] += 1
+        self._kinds[key] += n
         return self._values.setdefault(key, result)
 
     def _mark(self, at_ns: int) -> None:

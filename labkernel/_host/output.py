@@ -98,6 +98,11 @@ class Output:
             was_cut, run.cut, run.left, run.tail = run.cut, False, run.limit, ""
         return was_cut
 
+    def allow(self, run: Run, size: int) -> None:
+        """Let the run print so many bytes from now on."""
+        with self._lock:
+            run.left = size
+
     def leave(self, run: Run) -> None:
         """Give nothing more to `run`, without sending anything."""
         with self._lock:

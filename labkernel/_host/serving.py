@@ -13,6 +13,7 @@ from labkernel._host import machine_code, membranes, protocol, traps
 from labkernel._host.binary import wat_error
 from labkernel._host.callbacks import Provider
 from labkernel._host.capi import EngineFailure, error_parts
+from labkernel._host.driving import Driving
 from labkernel._host.engine import Bound, Component, Engine, Instance, assemble
 from labkernel._host.linking import Linker, Links
 from labkernel._host.load import Loads
@@ -71,6 +72,7 @@ class Service:
         self._operations |= {"fire": many.fire, "cold": many.cold, "startups": Starts(self).startups}
         loads = Loads(self)
         self._operations |= {"load-ready": loads.ready, "load-go": loads.go, "load-forget": loads.forget}
+        self._operations["drive"] = Driving(self).drive
 
     def serve(self, job: Job, operation: str, arguments: list[Any]) -> Any:
         """Do one request and return the value of its reply."""
@@ -264,14 +266,30 @@ class Service:
         self.output.end(run)
         return run.cut
 
-    def timed(self, job: Job, instance: Instance, bound: Bound, lowered: Any, timeout_s: float) -> int:
-        """Call, and return the nanoseconds of the engine's call alone. Raises the guest's error."""
+    def enter(
+        self, job: Job, instance: Instance, function: str, arguments: list[Any], timeout_s: float
+    ) -> Any:
+        """Call a function of an instance for the lab itself, and return its result. Raises the guest's error."""
+        bound = instance.bind(function)
+        self.timed(job, instance, bound, bound.codec.lower(arguments), timeout_s)
+        return instance.take_result(bound)
+
+    def timed(
+        self, job: Job, instance: Instance, bound: Bound, lowered: Any, timeout_s: float,
+        on_error: Callable[[], None] | None = None,
+    ) -> int:  # fmt: skip
+        """Call, and return the nanoseconds of the engine's call alone. Raises the guest's error.
+
+        `on_error` is called while the store of a guest that failed is still there.
+        """
         job.enter(instance, timeout_s)
         began = _now()
         error = instance.call(bound, lowered)
         spent = _now() - began
         job.leave()
         if error:
+            if on_error is not None:
+                on_error()
             raise self._failure(job, instance, error)
         return spent
 

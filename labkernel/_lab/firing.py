@@ -13,11 +13,11 @@ from labkernel._errors import UsageError
 from labkernel._events import events as make_events
 from labkernel._events import sample
 from labkernel._fire import (
+    DRIVER,
     POOL,
     Answer,
     Collector,
     Cycle,
-    Facts,
     Live,
     LoadFacts,
     LoadOutcome,
@@ -88,15 +88,13 @@ class Firing:
         """
         notes = instance.prepare()
         pool = self._pool(function, plan, events)
-        path, why = choose_path(plan, Facts())
-        start = instance.how_to_start()
-        on_host = instance.on_host if instance.on_host.behind else None
-        crew = self._crew(1 if on_host else plan.processes(this_machine().cores), start)
-        own = instance.started() if plan.policy.kind == "warm" else None
-        outcome = carry_out(
-            plan, crew, self._lab.code.loaded(instance.watched.build), start, function.full_name, pool, own=own,
-            on_live=on_live, on_host=on_host,
-        )  # fmt: skip
+        path, why = choose_path(plan, self._lab.driving.facts(instance, function))
+        if path == DRIVER:
+            made = self._lab.driving.sustain(instance, function, plan, pool, on_live)
+            outcome, path, why, notes = made.outcome, made.path, made.why, [*notes, *made.notes]
+            own: Started | None = instance.started()
+        else:
+            outcome, own = self._carry_out(instance, function, plan, pool, on_live)
         self._note_end(instance, own, outcome)
         if outcome.problem is not None:
             raise outcome.problem
@@ -107,6 +105,20 @@ class Firing:
         if own is not None:
             instance.hear_run(run)
         return run
+
+    def _carry_out(
+        self, instance: Instance, function: Function, plan: Plan, pool: Sequence[list[Any]], on_live: OnLive | None
+    ) -> tuple[LoadOutcome, Started | None]:  # fmt: skip
+        """Fire by a plan by the C functions; return the instance's own start where the plan is for that one."""
+        start = instance.how_to_start()
+        on_host = instance.on_host if instance.on_host.behind else None
+        crew = self._crew(1 if on_host else plan.processes(this_machine().cores), start)
+        own = instance.started() if plan.policy.kind == "warm" else None
+        outcome = carry_out(
+            plan, crew, self._lab.code.loaded(instance.watched.build), start, function.full_name, pool, own=own,
+            on_live=on_live, on_host=on_host,
+        )  # fmt: skip
+        return outcome, own
 
     def _pool(
         self, function: Function, plan: Plan, events: Iterable[list[Any]] | None

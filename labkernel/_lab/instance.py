@@ -17,7 +17,7 @@ from labkernel._errors import (
     render_short,
 )
 from labkernel._fire import Answer, Live, Plan, Run, Target, call_of, make_plan
-from labkernel._host import Start, Started
+from labkernel._host import Loaded, Start, Started
 from labkernel._lab.code import settings_for
 from labkernel._lab.methods import Method, normal_args, python_name
 from labkernel._lab.records import NoSuchFunction
@@ -43,7 +43,7 @@ class Instance:
 
     It knows its build: when the component has been built anew, or the guest has trapped, or its host
     process is gone, the next call starts it again with the same grants and says so in one line.
-    `pin=True` keeps the old component.
+    `pin=True` keeps the old component. `driven` names the function that a driver in front of it fires, if there is one.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Instance:
         self._compiler = compiler
         self._lab = lab
         self._started: Started | None = None
-        self._finished = ""
+        self._finished = self.driven = ""
         self.phases: dict[str, int] = {}
         self._notes: list[str] = []
         self._renew()
@@ -67,14 +67,16 @@ class Instance:
         self.on_host = HostCalls(self.build.component, self.grants.host, self._lab.hosts.named)
         self._handles = GuestHandles(self, self.on_host)
 
-    def start(self, *, on_output: OnOutput | None = None) -> None:
-        """Start afresh: a new store, a new memory, the same grants."""
+    def start(
+        self, *, on_output: OnOutput | None = None, loaded: Loaded | None = None, driven: str = ""
+    ) -> None:
+        """Start afresh: new memory, the same grants; as `loaded` where a driver of `driven` is in front of it."""
         self.drop()
         self._renew()
         self.watched = watched = Watched(
             self._lab, self.build, self.grants, self.tracing, compiler=self._compiler
         )
-        loaded = self._lab.code.loaded(watched.build)
+        loaded, self.driven = loaded or self._lab.code.loaded(watched.build), driven
         sink = on_output or self._lab.on_output
         try:
             self._started = self._lab.guests.instantiate(

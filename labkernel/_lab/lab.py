@@ -18,6 +18,7 @@ from labkernel._host import EngineSettings, Guests, Supervisor, Wall
 from labkernel._lab.builder import Builder, Request
 from labkernel._lab.code import MachineCode, settings_for
 from labkernel._lab.differential import compare_targets
+from labkernel._lab.driving import Background, Driving
 from labkernel._lab.firing import Firing
 from labkernel._lab.hosts import Hosts
 from labkernel._lab.instance import Instance, OnOutput
@@ -84,7 +85,10 @@ class Lab(Seeing):
         self._measuring = Measuring(self)
         self.watching_costs: dict[Tracing, float] = {}
         self.firing = Firing(self)
-        self._ending = weakref.finalize(self, _end, (self.guests, self.tools), self.firing.extra)
+        self.driving = Driving(self)
+        self._ending = weakref.finalize(
+            self, _end, (self.guests, self.tools), self.firing.extra, self.driving.background
+        )
 
     def progress(self, text: str) -> None:
         """Pass a line of progress on."""
@@ -369,11 +373,13 @@ def _known_compiler(compiler: str | None) -> str | None:
     return compiler
 
 
-def _end(supervisors: tuple[Supervisor, ...], extra: list[Guests]) -> None:
+def _end(supervisors: tuple[Supervisor, ...], extra: list[Guests], background: Background) -> None:
     toolchains.close_kept()
+    background.close()
     for supervisor in (*supervisors, *extra):
         with contextlib.suppress(LabError, OSError):
             supervisor.close()
+    background.join()
 
 
 def _is_path(text: str) -> bool:

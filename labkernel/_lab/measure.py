@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import random
 import re
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from labkernel import _baselines as baselines
 from labkernel import _toolchains as toolchains
-from labkernel._capability import Budgets, Grants
 from labkernel._errors import LabError, UsageError
 from labkernel._events import sample
-from labkernel._fire import call_of
-from labkernel._host import EngineSettings
 from labkernel._lab.instance import Instance
+from labkernel._lab.latency import Latency
 from labkernel._lab.records import Build
+from labkernel._lab.subjects import ROUNDS, WARMUP, Subject, check, disagreements, turns, unlike
 from labkernel._timing import (
     Baseline,
-    LatencyTiming,
     Phase,
     Samples,
     SizeTiming,
@@ -30,7 +26,6 @@ from labkernel._timing import (
     Timings,
 )
 from labkernel._toolbox import Anatomy
-from labkernel._values import wave
 from labkernel._wit import Function
 
 if TYPE_CHECKING:
@@ -38,27 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Measuring"]
 
-ROUNDS: Final = 10
-WARMUP: Final = 1
 DEFAULT_STARTS: Final = 30
-DEFAULT_CALLS: Final = 2000
-NOOP: Final = """(component
-  (core module $m (func (export "noop")))
-  (core instance $i (instantiate $m))
-  (func (export "noop") (canon lift (core func $i "noop"))))"""
 
-
-@dataclass(slots=True)
-class _Subject:
-    """One target while it is being measured."""
-
-    instance: Instance
-    function: Function
-    args: list[Any]
-    answer: Any = None
-
-
-_Measure: TypeAlias = Callable[[list[_Subject], int | None], tuple[list[TargetTiming], list[str]]]
+_Measure: TypeAlias = Callable[[list[Subject], int | None], tuple[list[TargetTiming], list[str]]]
 
 
 class Measuring:
@@ -66,6 +43,7 @@ class Measuring:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        self._latency = Latency(lab)
 
     def timings(
         self,
@@ -91,11 +69,15 @@ class Measuring:
         if samples is not None and not 1 <= samples <= 1_000_000:
             raise UsageError(f"-r {samples} is out of range; take 1 to 1000000 samples.")
         if kind == "size":
-            subjects = [_Subject(self._lab.target(target), Function(""), []) for target in targets]
+            subjects = [Subject(self._lab.target(target), Function(""), []) for target in targets]
             names = []
         else:
             subjects = [self._subject(target, call, seed) for target in targets]
-        kinds: dict[str, _Measure] = {"startup": self._startup, "latency": self._latency, "size": self._size}
+        kinds: dict[str, _Measure] = {
+            "startup": self._startup,
+            "latency": self._latency.measure,
+            "size": self._size,
+        }
         measure = kinds.get(kind)
         if measure is None:
             raise UsageError(f"Kind {kind!r} is not known; known: {', '.join(kinds)}.")
@@ -108,7 +90,7 @@ class Measuring:
             taken=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _subject(self, target: str | Instance | Build, call: str | None, seed: int) -> _Subject:
+    def _subject(self, target: str | Instance | Build, call: str | None, seed: int) -> Subject:
         instance = self._lab.target(target)
         instance.refresh()
         if call and not re.fullmatch(r"\s*[\w:/@#.+-]+\s*", call):
@@ -117,13 +99,13 @@ class Measuring:
             named = call.strip() if call else None
             function = self._lab.function(instance, named, example="--call FUNCTION")
             args = sample(function, seed=seed)
-        return _Subject(instance, function, args)
+        return Subject(instance, function, args)
 
-    def _startup(self, subjects: list[_Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
+    def _startup(self, subjects: list[Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
         starts = samples or DEFAULT_STARTS
         rounds = min(ROUNDS, starts)
         times: list[dict[str, array[int]]] = [{} for _ in subjects]
-        for size, index in _turns(len(subjects), starts + WARMUP, rounds):
+        for size, index in turns(len(subjects), starts + WARMUP, rounds):
             subject, kept = subjects[index], times[index]
             instance = subject.instance
             done = self._lab.guests.startups(
@@ -135,7 +117,7 @@ class Measuring:
                 settings=instance.watched.build.settings,
                 on_host=instance.on_host,
             )
-            self._check(subject, done.result)
+            check(subject, done.result)
             for phase, ns in done.phases.items():
                 kept.setdefault(phase, array("Q")).extend(ns)
             self._lab.progress(f"{instance.name}: {len(kept['instantiate'])} of {starts + WARMUP} starts")
@@ -153,35 +135,9 @@ class Measuring:
                     language=build.language,
                 )
             )
-        return found, [*self._disagreements(subjects), *_unlike(subjects)]
+        return found, [*disagreements(subjects), *unlike(subjects)]
 
-    def _latency(self, subjects: list[_Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
-        calls = samples or DEFAULT_CALLS
-        noop = self._noop()
-        everyone = [*subjects, noop]
-        times = [array("Q") for _ in everyone]
-        for size, index in _turns(len(everyone), calls + WARMUP, min(ROUNDS, calls)):
-            subject = everyone[index]
-            run = subject.instance.run(subject.function, n=size, events=[subject.args] * size)
-            if run.error is not None:
-                raise run.error
-            self._check(subject, run.normals[-1])
-            times[index].extend(run.ns)
-        harness = Samples(times[-1], WARMUP)
-        noop.instance.drop()
-        found: list[TargetTiming] = []
-        for subject, ns in zip(subjects, times, strict=False):
-            build = subject.instance.build
-            label = ", ".join(x for x in (build.language, build.form, build.settings.compiler) if x)
-            name = subject.instance.name
-            found.append(
-                LatencyTiming(
-                    name, Samples(ns, WARMUP), "host call", subject.function.full_name, harness, label
-                )
-            )
-        return found, [*self._disagreements(subjects), *_unlike(subjects)]
-
-    def _size(self, subjects: list[_Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
+    def _size(self, subjects: list[Subject], samples: int | None) -> tuple[list[TargetTiming], list[str]]:
         found: list[TargetTiming] = []
         for subject in subjects:
             build = self._lab.code.ensure(subject.instance.build)
@@ -191,48 +147,14 @@ class Measuring:
                 parts = {"component": build.size}
             label = ", ".join(x for x in (build.language, build.form, build.settings.compiler) if x)
             found.append(SizeTiming(subject.instance.name, parts, build.code.stat().st_size, label))
-        return found, _unlike(subjects)
+        return found, unlike(subjects)
 
-    def _noop(self) -> _Subject:
-        lab = self._lab
-        wasm = lab.tools.assemble(NOOP)
-        build = lab.builder.from_bytes(
-            wasm, "no-op", settings=EngineSettings(), language="wat", form="release"
-        )
-        instance = Instance(lab, "no-op", build, Grants(), Budgets(), pin=True)
-        return _Subject(instance, instance.functions[0], [])
-
-    def _check(self, subject: _Subject, answer: Any) -> None:
-        """Keep no time of a target that does not give one answer to one event."""
-        if subject.answer is None:
-            subject.answer = (answer,)
-        elif subject.answer != (answer,):
-            call = call_of(subject.function, subject.args)
-            raise LabError(
-                f"{subject.instance.name} gave two answers to {call}: {subject.answer[0]!r} and {answer!r}. "
-                "Times of a target whose state changes its answers are not compared; fire it with %fire -n."
-            )
-
-    def _disagreements(self, subjects: list[_Subject]) -> list[str]:
-        first, found = subjects[0], []
-        for other in subjects[1:]:
-            if other.answer != first.answer and other.function.result == first.function.result:
-                texts = [
-                    wave(s.answer[0], s.function.result) if s.function.result and s.answer else "done"
-                    for s in (first, other)
-                ]
-                found.append(
-                    f"{first.instance.name} and {other.instance.name} answer {call_of(first.function, first.args)} "
-                    f"differently ({texts[0]} and {texts[1]}): they do not do the same job."
-                )
-        return found
-
-    def _baseline(self, name: str, subject: _Subject, samples: int | None) -> Baseline:
+    def _baseline(self, name: str, subject: Subject, samples: int | None) -> Baseline:
         native = self._native(subject)
         self._lab.progress(f"baseline {name}: {native.what}")
         return baselines.process(native, n=min(samples or DEFAULT_STARTS, 200))
 
-    def _native(self, subject: _Subject) -> baselines.Native:
+    def _native(self, subject: Subject) -> baselines.Native:
         """Return the target's own snippet as a native program where its toolchain can, otherwise the floor."""
         build, function = subject.instance.build, subject.function
         try:
@@ -258,29 +180,3 @@ def _parts(anatomy: Anatomy) -> dict[str, int]:
         name = module.name or f"core module {number}"
         parts[f"{name} ({number})" if name in parts else name] = module.size
     return {**parts, "component's types and glue": anatomy.size - sum(parts.values())}
-
-
-def _unlike(subjects: Sequence[_Subject]) -> list[str]:
-    """Return the warning that figures of machine code by different compilers stand side by side."""
-    by: dict[str, list[str]] = {}
-    for subject in subjects:
-        by.setdefault(subject.instance.build.settings.compiler, []).append(subject.instance.name)
-    if len(by) < 2:
-        return []
-    said = "; ".join(f"{compiler}: {', '.join(names)}" for compiler, names in by.items())
-    return [
-        f"Machine code is by different compilers ({said}), of which Cranelift's runs fastest and takes longest "
-        "to make. Build with --release, or give one --compiler to all, to compare languages."
-    ]
-
-
-def _turns(subjects: int, samples: int, rounds: int) -> list[tuple[int, int]]:
-    """Return (how many samples, of which subject) for every turn, subjects shuffled within each round."""
-    order = random.Random(20260101)
-    sizes = [samples // rounds + (i < samples % rounds) for i in range(rounds)]
-    turns = []
-    for size in sizes:
-        indices = list(range(subjects))
-        order.shuffle(indices)
-        turns += [(size, index) for index in indices if size]
-    return turns

@@ -98,6 +98,16 @@ class FireMagics(LabMagics):
         start instances of their own, with the same grants. What executes at once has a host process each, at
         most one per core.
 
+        Many events one after the other at a warm instance are fired inside the engine, by a driver: a component that
+        is made for the function, composed in front of the target, and calls it in a loop with the clock read around
+        each call, or around a group of calls where one is shorter than ten clock reads. The first events go by the
+        engine's C functions while the driver is made, then the instance is started anew behind it and stays there. It
+        is made where the events would take longer without it, and kept in the cache. The run says which path timed
+        it, why not a faster one, and what a component that does nothing takes on the same path. No driver is used
+        in an open loop, with several events in flight, with other policies than warm, with a budget of fuel, behind
+        a membrane (a trace, a granted clock, sockets, HTTP), with imports answered by the notebook, and for functions
+        with handles.
+
         Stop it with the interrupt button: the run so far is shown and bound. `%timings` then plots the last
         run's latencies, `%timings --timeline` its events as queued, cold start, executing.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labkernel._timing.band import band_ns, within_band
 from labkernel._timing.compare import SMALLEST_RATIO, Comparison, compare
 from labkernel._timing.estimates import (
     CONFIDENCE,
@@ -47,6 +48,7 @@ __all__ = [
     "Table",
     "TargetTiming",
     "Timings",
+    "band_ns",
     "compare",
     "format_bytes",
     "format_count",
@@ -65,4 +67,5 @@ __all__ = [
     "try_median",
     "try_percentile",
     "visible",
+    "within_band",
 ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from labkernel._timing.band import within_band
+from labkernel._timing.compare import Comparison
 from labkernel._timing.estimates import CONFIDENCE, Estimate, samples_for, try_median, try_percentile
 from labkernel._timing.phases import Phase
 from labkernel._timing.records import LatencyTiming, SizeTiming
@@ -46,17 +48,28 @@ def report_table(timings: Timings) -> Table:
 
 def report_notes(timings: Timings) -> tuple[str, ...]:
     """Return how to read the table: verdicts, estimators, the targets' own notes, the machine."""
-    notes = [comparison.text(a, b) for a, b, comparison in timings.comparisons()]
+    notes = [_verdict(timings, a, b, comparison) for a, b, comparison in timings.comparisons()]
     if timings.kind != "size":
         notes.append(_how_to_read(timings))
     if timings.kind == "startup":
         notes.append(_what_adds_up(timings))
     for target in timings.startups:
         notes += [f"{target.target}: {note}" for note in (target.label, *target.notes) if note]
+    notes += [f"{timing.target}: {timing.label}" for timing in timings.latencies if timing.label]
     notes += [f"{b.name}: {b.what}" for b in timings.baselines if b.what]
     if timings.machine.text:
         notes.append(f"Measured on {timings.machine.text}{f' at {timings.taken}' if timings.taken else ''}.")
     return tuple(notes)
+
+
+def _verdict(timings: Timings, a: str, b: str, comparison: Comparison) -> str:
+    """Return how two compare in words: what lies within the harness's band is not ranked."""
+    calls = {timing.target: timing for timing in timings.latencies}
+    if a in calls and b in calls and calls[a].path == calls[b].path:
+        told = within_band(calls[a].samples, calls[b].samples, calls[a].harness)
+        if told:
+            return f"{a} and {b}: {told}"
+    return comparison.text(a, b)
 
 
 def report_text(timings: Timings) -> str:

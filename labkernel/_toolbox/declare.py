@@ -22,10 +22,11 @@ from labkernel._wit import (
 __all__ = ["declare"]
 
 
-def declare(wanted: Type | Function) -> tuple[str, str]:
+def declare(wanted: Type | Function, *, result: bool = False) -> tuple[str, str]:
     """Return declarations, as the inside of an interface, and the type that uses them.
 
-    Raises `UsageError` for handles and for types that have no values in text.
+    A function's result is left out unless `result` is asked for. Raises `UsageError` for handles and for types
+    that have no values in text.
 
     >>> from labkernel._wit import Primitive, RecordType, Field
     >>> declare(ListType(RecordType((Field("a", Primitive("u8")),))))
@@ -34,7 +35,8 @@ def declare(wanted: Type | Function) -> tuple[str, str]:
     writer = _Writer()
     if isinstance(wanted, Function):
         params = ", ".join(f"p{i}: {writer.text(p.type)}" for i, p in enumerate(wanted.params))
-        return "\n".join(writer.declarations), f"func({params})"
+        answers = f" -> {writer.text(wanted.result)}" if result and wanted.result is not None else ""
+        return "\n".join(writer.declarations), f"func({params}){answers}"
     text = writer.text(wanted)
     return "\n".join(writer.declarations), text
 
