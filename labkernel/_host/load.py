@@ -351,7 +351,7 @@ class _Load:
 
     def _answer_abandoned(self) -> None:
         """Answer for a guest that sits in a host call and does not come back."""
-        from labkernel._host.serving import stopped_error
+        from labkernel._host.settling import stopped_error
 
         job = self.job
         self._service.output.end(self._run)
