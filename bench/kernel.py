@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -10,6 +12,8 @@ import psutil
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec
 from row import Row, environment
+
+from labkernel._host import Supervisor, Wall
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "01-quickstart.ipynb"
 LOAD = """import time; _t = time.perf_counter()
@@ -20,12 +24,34 @@ def run() -> list[Row]:
     """Measure in real kernels."""
     loads = [_in_kernel(_load_time) for _ in range(6)][1:]
     sizes = _in_kernel(_memory)
+    starts = [_start_time() for _ in range(12)][1:]
+    bare = [_bare_start_time() for _ in range(12)][1:]
     total = sum(sizes.values()) / (1 << 20)
     parts = ", ".join(f"{name} {size / (1 << 20):.0f}" for name, size in sizes.items())
     return [
         Row("%load_ext labkernel", tuple(loads), "s", most=0.3),
+        Row(
+            "a host process behind its wall, to its first answer",
+            tuple(starts),
+            "s",
+            peer="python -I -S, bare",
+            peer_samples=tuple(bare),
+        ),
         Row("RSS after the quickstart", (total,), "MiB", most=300, note=parts),
     ]
+
+
+def _start_time() -> float:
+    began = time.perf_counter()
+    with Supervisor(name="bench", mac_key=bytes(32), wall=Wall()) as supervisor:
+        supervisor.assemble("(module)")
+        return time.perf_counter() - began
+
+
+def _bare_start_time() -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-I", "-S", "-c", ""], check=True)
+    return time.perf_counter() - began
 
 
 def _in_kernel(measure):  # type: ignore[no-untyped-def]

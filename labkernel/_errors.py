@@ -17,7 +17,7 @@ Every message shows the value, then what was expected, then the next step, in on
         GuestTrap                .backtrace .traceback
         GuestExit                .status
         GuestCrashed
-        BudgetExceeded           .budget .limit
+        BudgetExceeded           .budget .limit .used
       CacheDamaged
       RegistryError
 """
@@ -263,7 +263,7 @@ class GuestCrashed(GuestError):
 
 
 class BudgetExceeded(GuestError):
-    """A guest went over one of its limits."""
+    """A guest went over one of its limits. `used` says how far it came, as far as anyone can tell."""
 
     def __init__(self, budget: str, limit: str, *, used: str = "", how: str = "", output: str = "") -> None:
         message = f"{budget} budget exceeded: the limit is {limit}"
@@ -273,6 +273,7 @@ class BudgetExceeded(GuestError):
         super().__init__(message, output=output)
         self.budget = budget
         self.limit = limit
+        self.used = used
 
 
 class CacheDamaged(LabError):

@@ -171,7 +171,14 @@ def test_a_host_process_is_bare() -> None:
     assert {name.split(":")[0] for name in opened} <= {
         "socket", "pipe", "anon_inode", "/dev/null", f"{place}/maps", f"{place}/io", *(n for n in opened if n.endswith("(deleted)"))
     }  # fmt: skip
-    assert variables <= {"PATH", "LANG", "RUST_BACKTRACE", "LC_CTYPE", "LD_LIBRARY_PATH"}
+    assert variables <= {
+        "PATH",
+        "LANG",
+        "RUST_BACKTRACE",
+        "LC_CTYPE",
+        "LD_LIBRARY_PATH",
+        "TOKIO_WORKER_THREADS",
+    }
     assert "Seccomp:\t2" in status
     assert [line.split()[4:6] for line in limits.splitlines() if line.startswith("Max core")] == [["0", "0"]]
     assert {"seccomp", "not dumpable", "resource limits"} <= set(walls)

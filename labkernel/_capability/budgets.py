@@ -1,4 +1,4 @@
-"""Where an instance is stopped: wall time, memory, output, fuel, tables, instances."""
+"""Where an instance is stopped: wall time, memory, output, disk, fuel, tables, instances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ __all__ = ["Budgets", "make_budgets"]
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Where an instance is stopped. `timeout_s` and `output_bytes` are per call, the rest per instance."""
+    """Where an instance is stopped.
+
+    Per call, and so per event: `timeout_s` and `fuel`. Per call, or per run of many events: `output_bytes`. Per
+    instance, over its life: `memory_bytes` (of each linear memory), `table_elements` (of each table), `instances`
+    (core instances, memories and tables), and `disk_bytes`: all that is written to writable directories, and at the
+    same time the largest size of each file there.
+    """
 
     timeout_s: float = 5.0
     memory_bytes: int = 256 << 20
@@ -22,6 +28,7 @@ class Budgets:
     fuel: int | None = None
     table_elements: int = 1_000_000
     instances: int = 1_000
+    disk_bytes: int = 64 << 20
 
 
 _LIMITS: Final[dict[str, tuple[str, float, float]]] = {
@@ -31,11 +38,14 @@ _LIMITS: Final[dict[str, tuple[str, float, float]]] = {
     "fuel": ("fuel", 1, (1 << 63) - 1),
     "table_elements": ("table elements", 1, 10_000_000),
     "instances": ("instances", 1, 100_000),
+    "disk_bytes": ("disk", 0, 1 << 40),
 }
 
 
 def make_budgets(given: Mapping[str, Any], *, base: Budgets | None = None) -> Budgets:
-    """Return budgets from `timeout`, `memory`, `output`, `fuel`, each text or number; absent ones keep `base`.
+    """Return budgets from `timeout`, `memory`, `output`, `disk`, `fuel` and the rest, each text or number.
+
+    Absent ones keep `base`.
 
     Raises `CapabilityError` with the allowed range for a value outside it.
     """
@@ -43,6 +53,7 @@ def make_budgets(given: Mapping[str, Any], *, base: Budgets | None = None) -> Bu
         "timeout": ("timeout_s", parse_duration),
         "memory": ("memory_bytes", parse_size),
         "output": ("output_bytes", parse_size),
+        "disk": ("disk_bytes", parse_size),
         "fuel": ("fuel", parse_count),
         "table_elements": ("table_elements", parse_count),
         "instances": ("instances", parse_count),

@@ -124,10 +124,12 @@ def _(record: HostImplementation) -> Card:
 def _(record: Instance) -> Card:
     line, differences = record.wasmtime_line(_example(record.functions))
     budgets = record.budgets
+    writable = any(folder.writable for folder in record.grants.dirs)
     limits = {
         "time per call": f"{budgets.timeout_s:g} s",
         "memory": format_bytes(budgets.memory_bytes),
         "output per call": format_bytes(budgets.output_bytes),
+        **({"written to disk": format_bytes(budgets.disk_bytes)} if writable else {}),
         "fuel per call": f"{budgets.fuel:,}".replace(",", " ") if budgets.fuel else "not counted",
         "table elements": f"{budgets.table_elements:,}".replace(",", " "),
         "core instances": f"{budgets.instances:,}".replace(",", " "),

@@ -169,7 +169,7 @@ class _Drive:
 
     def run(self, *, keep: bool) -> list[Any]:
         """Fire everything. The reply also holds what came before an error, an interrupt or a guest that got stuck."""
-        from labkernel._host.serving import stopped_error
+        from labkernel._host.settling import stopped_error
 
         service, job, self._keep = self._service, self._job, keep
         self._output = service.begin(job, self._instance.start, most=_MOST_OUTPUT)

@@ -34,6 +34,7 @@ __all__ = ["Component", "Engine", "Instance", "assemble"]
 MAX_WASM_STACK: Final = 1 << 20
 _NO_FINALIZER: Final = capi.FINALIZER(0)
 _STRATEGIES: Final = {"cranelift": 1, "winch": 2, "pulley": 1}
+_STREAMS: Final = "wasi:io/streams@"
 FUEL_UNLIMITED: Final = (1 << 63) - 1
 _PLAIN: Final = Links()
 
@@ -95,16 +96,24 @@ class Engine:
 
 
 class Component:
-    """A component ready to be instantiated: its world, its linker, its exports looked up once."""
+    """A component ready to be instantiated: its world, its linker, its exports looked up once.
+
+    `writes` says whether it may write to streams, and so leave something unwritten when it returns.
+    """
 
     def __init__(self, engine: Engine, pointer: int) -> None:
         self.engine = engine
         self.pointer = pointer
-        reflection = reflect(engine.pointer, pointer)
+        try:
+            reflection = reflect(engine.pointer, pointer)
+        except ComponentError:
+            c.component_delete(pointer)
+            raise
         self.world: World = reflection.world
         self.functions: dict[str, Export] = {}
         for function in self.world.functions():
             self.functions[function.full_name] = Export(function)
+        self.writes = any(name.startswith(_STREAMS) for name in self.world.imported())
         self._reflection: Reflection = reflection
         self._linkers: dict[Any, Linker] = {}
 
@@ -238,7 +247,7 @@ class Instance:
     def open(self) -> None:
         """Make a store of its own, with what was granted. After `close` it is a new one, as a new instance has."""
         start = self.start
-        self.calls, self.epoch = 0, -1
+        self.calls, self.disk_used, self.epoch = 0, 0, -1
         self.job: Job | None = None
         self.host_error: tuple[str, BaseException] | None = None
         self.passage: Passage | None = None

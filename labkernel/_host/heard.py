@@ -64,7 +64,7 @@ def crashed(operation: str, problem: Exception, output: str, limit_s: float) -> 
     """Return the error for a request whose process is gone, or was ended because it did not answer."""
     if isinstance(problem, ProcessDied) and problem.killed and operation in _TIMED:
         late = "The host process did not stop it and had to be ended; its instances are lost."
-        return BudgetExceeded("timeout", seconds_text(limit_s), how=late, output=output)
+        return BudgetExceeded("timeout", seconds_text(limit_s), used="more", how=late, output=output)
     error = GuestCrashed(
         f"The host process is gone ({problem}) while it served {operation!r}. "
         "Its instances are lost; the next use starts a fresh process."

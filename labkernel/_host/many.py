@@ -60,11 +60,12 @@ class Many:
                 spent = service.timed(job, instance, bound, lowered, limit)
                 t2 = _now()
                 result = take(bound)
+                t3 = _now()
+                service.settle(job, instance, wait=False)
                 instance.calls += 1
                 times.append(spent)
                 if keep:
                     results.append(result)
-                t3 = _now()
                 work[0] += t1 - t0
                 work[1] += t3 - t2
                 progress.tell(len(times), t3)
@@ -106,6 +107,7 @@ class Many:
                     service.timed(job, instance, bound, lowered, limit)
                     t2 = _now()
                     result = instance.take_result(bound)
+                    service.settle(job, instance, wait=False)
                 finally:
                     t3 = _now()
                     instance.close()
@@ -120,7 +122,7 @@ class Many:
 
     def _kept(self, job: Job, call_each: Callable[[], None], reply: Reply) -> list[Any]:
         """Do the calls and return the reply, also for those before an error or a thread that got stuck."""
-        from labkernel._host.serving import stopped_error
+        from labkernel._host.settling import stopped_error
 
         service = self._service
         error: LabError | None = None
@@ -136,6 +138,7 @@ class Many:
             error = stopped_error(job)
         except (GuestError, CapabilityDenied) as failed:
             error = failed
+        service.wait_for_output(job.instance, lambda: service.output.take_in(job.output))
         service.output.end(job.output)
         return reply(error)
 

@@ -18,7 +18,7 @@ from labkernel._host.watch import Stopped
 
 if TYPE_CHECKING:
     from labkernel._host.engine import Instance
-    from labkernel._host.serving import Sender
+    from labkernel._host.settling import Sender
     from labkernel._host.watch import Job
 
 __all__ = ["Notebook"]

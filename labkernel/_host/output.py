@@ -64,9 +64,26 @@ class Output:
         return self._pairs[1][0].fileno()
 
     def begin(self, run: Run) -> None:
-        """Give what arrives from now on to `run`."""
+        """Give what arrives from now on to `run`; what is there already belongs to nobody any more."""
         with self._lock:
+            if self._poll.poll(0) or self._held:
+                self._discard()
             self._run = run
+
+    def take_in(self, run: Run) -> bool:
+        """Count what has been written so far, so that `run` knows of its cap; return whether anything was."""
+        if not self._poll.poll(0) and not self._held:
+            return False
+        with self._lock:
+            self._drain(run, everything=True)
+        return True
+
+    def forget(self) -> bool:
+        """Drop what has been written and belongs to nobody any more; return whether there was anything."""
+        with self._lock:
+            found = bool(self._poll.poll(0) or self._held)
+            self._discard()
+        return found
 
     def end(self, run: Run) -> None:
         """Take in what has been written, send it, and give nothing more to `run`."""
@@ -170,12 +187,14 @@ class Output:
 class Run:
     """The output of one call or run: decoded, capped, sent on by `send`; `overflow` is called at the cap.
 
-    `tail` is the end of what went to standard error.
+    `tail` is the end of what went to standard error, `seen` all bytes that arrived, those beyond the cap
+    too, in so many `pieces`.
     """
 
     def __init__(self, limit: int, send: Send, overflow: Callable[[], None]) -> None:
         self.limit = limit
         self.left = limit
+        self.seen = self.pieces = 0
         self.cut = False
         self.texts: list[tuple[int, str]] = []
         self._send = send
@@ -191,6 +210,8 @@ class Run:
 
     def add(self, stream: int, data: bytes) -> None:
         """Take a piece in, as far as the cap allows."""
+        self.seen += len(data)
+        self.pieces += 1
         if self.cut:
             return
         if not self._decoders:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from labkernel._host import protocol
+from labkernel._host.idle import ENVIRONMENT
 from labkernel._host.protocol import FrameBuffer
 from labkernel._host.shield import HostFunctionLate, Shield
 from labkernel._host.wall import OPEN, Wall
@@ -319,4 +320,4 @@ def _search_path() -> str:
 
 def _environment() -> dict[str, str]:
     kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "RUST_BACKTRACE": "0", **kept}
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "RUST_BACKTRACE": "0", **ENVIRONMENT, **kept}

@@ -121,7 +121,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "GuestTrap": ("backtrace", "traceback"),
     "GuestExit": ("status",),
     "GuestCrashed": (),
-    "BudgetExceeded": ("budget", "limit"),
+    "BudgetExceeded": ("budget", "limit", "used"),
     "CacheDamaged": (),
 }
 

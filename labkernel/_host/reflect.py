@@ -10,9 +10,11 @@ from ctypes import Structure, addressof, c_size_t, c_uint8, c_uint64, c_void_p
 from dataclasses import dataclass
 from typing import Any, Final
 
+from labkernel._errors import ComponentError
 from labkernel._host.capi import c
 from labkernel._host.val import CHARS
 from labkernel._wit import (
+    MOST_PARTS,
     Case,
     EnumType,
     Field,
@@ -88,6 +90,7 @@ class _Reader:
         self._engine = engine
         self._text = (c_size_t * 2)()
         self._text_at = addressof(self._text)
+        self._parts = 0
         self.resources: list[tuple[int, str, str]] = []
         self.sealed: list[str] = []
 
@@ -177,7 +180,13 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------- types
 
     def _take(self, slot: _Slot) -> Type:
-        """Return the type in a slot, and free it."""
+        """Return the type in a slot, and free it. Raises `ComponentError` when types grow without bounds."""
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise ComponentError(
+                f"This component's types have more than {MOST_PARTS} parts once written out, expected fewer. "
+                "Types that hold each other twice grow without bounds: build it with simpler ones."
+            )
         if slot.kind < len(_PRIMITIVES):
             return _PRIMITIVES[slot.kind]
         try:

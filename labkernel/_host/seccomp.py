@@ -54,6 +54,9 @@ _CLONE: Final = (56, 220)
 _CLONE3: Final = (435, 435)
 _KILL: Final = ((62, 129), (234, 131))
 _PRLIMIT: Final = (302, 261)
+_SETRLIMIT: Final = (160, 164)
+#: RLIMIT_MSGQUEUE, by which a tool's descendants are known.
+_MARK: Final = 12
 _SOCKET: Final = (41, 198)
 _IOCTL: Final = (16, 29)
 _X32: Final = 0x40000000
@@ -121,7 +124,10 @@ def _program(families: tuple[int, ...], *, programs: bool) -> list[_Line]:
             lines += _when(numbers[column], [_REFUSE])
     lines += _when(_SOCKET[column], [_argument(0), *_one_of(families), _REFUSE])
     lines += _when(_IOCTL[column], [_argument(1), *_one_of(_TYPING, _REFUSE), _ALLOW])
-    if not programs:
+    if programs:
+        lines += _when(_PRLIMIT[column], [_argument(1), *_one_of((_MARK,), _REFUSE), _ALLOW])
+        lines += _when(_SETRLIMIT[column], [_argument(0), *_one_of((_MARK,), _REFUSE), _ALLOW])
+    else:
         own = os.getpid()
         lines += _when(_CLONE3[column], [_UNKNOWN])
         lines += _when(_CLONE[column], [_argument(0), (_ANY_BIT, 0, 1, _THREAD), _ALLOW, _REFUSE])

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from labkernel._errors import CacheDamaged, ComponentError, GuestError, GuestTrap, LabError
+from labkernel._errors import CacheDamaged, ComponentError, GuestTrap, LabError
 from labkernel._host import machine_code, membranes, protocol, traps
 from labkernel._host.binary import wat_error
 from labkernel._host.callbacks import Provider
@@ -20,40 +20,29 @@ from labkernel._host.load import Loads
 from labkernel._host.many import Many
 from labkernel._host.memory import linear_memories
 from labkernel._host.notebook import Notebook
-from labkernel._host.output import Output, Run
 from labkernel._host.peeking import Memories, peek
 from labkernel._host.settings import EngineSettings, Start
+from labkernel._host.settling import Sender, Settling, stopped_error
 from labkernel._host.starts import Starts
-from labkernel._host.watch import INTERRUPT, OUTPUT_CAP, Abandoned, Job, Stopped
+from labkernel._host.watch import OUTPUT_CAP, Abandoned, Job, Stopped
 from labkernel._host.worlds import world_to_data
 from labkernel._wit import Function
 
-__all__ = ["Service", "stopped_error"]
+__all__ = ["Service"]
 
 _now: Final = time.perf_counter_ns
 _FINISHED: Final = 4096
 
 
-class Sender(Protocol):
-    """Where frames go."""
-
-    def send(self, job: Job, frame: list[Any], *, last: bool = False) -> None:
-        """Send a frame of a job."""
-
-    def ask(self, job: Job, question: bytes, stop: int) -> list[Any] | None:
-        """Send a packed question of a job and return its answer, or None when the job is to stop."""
-
-
-class Service:
+class Service(Settling):
     """Engines, components and instances of this process.
 
     `providers` implement imports in this process, by the import's name; a start names those it wants in `host`.
     """
 
     def __init__(self, link: Sender, mac_key: bytes) -> None:
-        self.link = link
+        super().__init__(link)
         self._mac_key = mac_key
-        self.output = Output()
         self._engines: dict[EngineSettings, Engine] = {}
         self._components: dict[int, Component] = {}
         self._instances: dict[int, Instance] = {}
@@ -85,6 +74,8 @@ class Service:
         finally:
             if job.output is not None:
                 self.output.leave(job.output)
+            if job.meter is not None:
+                job.meter.close()
             if job.abandoned and job.instance is not None:
                 job.instance.close()
 
@@ -165,6 +156,7 @@ class Service:
         linked = _now()
         instance = self.new_instance(job, made, linker, start)
         spent = _now() - linked
+        self.settle(job, instance)
         self.output.end(run)
         number = self._number()
         self._instances[number] = instance
@@ -195,6 +187,8 @@ class Service:
     def begun(self, job: Job, instance: Instance, linker: Linker) -> Instance:
         """Run the start of an instance whose store is open, and return it. Raises the guest's error."""
         start = instance.start
+        if job.meter is not None:
+            job.meter.begin(instance)
         try:
             job.enter(instance, start.timeout_s)
             error = instance.instantiate(linker)
@@ -248,7 +242,8 @@ class Service:
             spent = self.timed(
                 job, instance, bound, lowered, start.timeout_s if timeout_s is None else timeout_s
             )
-        result = instance.take_result(bound)
+            result = instance.take_result(bound)
+            self.settle(job, instance)
         self.output.end(run)
         index, instance.calls = instance.calls, instance.calls + 1
         return [result, spent, index, run.cut, tank - instance.fuel_left() if tank else None]
@@ -258,11 +253,14 @@ class Service:
         instance = self.live(number)
         run = self.begin(job, instance.start)
         with self.finishing(number, instance):
+            if job.meter is not None:
+                job.meter.begin(instance)
             job.enter(instance, instance.start.timeout_s)
             error = instance.handles.drop(handle, resource)
             job.leave()
             if error:
                 raise self._failure(job, instance, error)
+            self.settle(job, instance)
         self.output.end(run)
         return run.cut
 
@@ -282,6 +280,8 @@ class Service:
 
         `on_error` is called while the store of a guest that failed is still there.
         """
+        if job.meter is not None:
+            job.meter.begin(instance)
         job.enter(instance, timeout_s)
         began = _now()
         error = instance.call(bound, lowered)
@@ -293,40 +293,22 @@ class Service:
             raise self._failure(job, instance, error)
         return spent
 
-    # ---------------------------------------------------------------------------------------------- output
-
-    def begin(self, job: Job, start: Start, *, most: int | None = None) -> Run:
-        """Let what guests print from now on belong to this job, and send at most so many characters of it."""
-        left = [most]
-
-        def send(stream: int, text: str) -> None:
-            if left[0] is not None:
-                text = text[: left[0]]
-                left[0] -= len(text)
-            if text:
-                self.link.send(job, [protocol.OUTPUT, job.id, stream, text])
-
-        run = Run(
-            start.output_bytes,
-            send,
-            lambda: job.stop(OUTPUT_CAP),
-        )
-        job.output = run
-        self.output.begin(run)
-        return run
-
     # ---------------------------------------------------------------------------------------------- errors
 
     def _failure(self, job: Job, instance: Instance, error: int, *, linking: bool = False) -> LabError:
         """Close the store and return the lab's error for the engine's."""
         text, status = error_parts(error)
         run = job.output
+        self.wait_for_output(instance, lambda: self.output.take_in(run))
         self.output.end(run)
         before = linear_memories()
         instance.close()
+        self.wait_for_output(instance, self.output.forget)
         after = linear_memories()
         held = max((size for at, size in before.items() if at not in after), default=0)
         ending = traps.Ending(text, status, instance.start, printed=run.tail, held_bytes=held)
+        if run.cut and not job.stopped:
+            job.stopped = OUTPUT_CAP
         (name, raised), instance.host_error = instance.host_error or ("", None), None
         if job.stopped and (ending.is_stop or job.stopped == OUTPUT_CAP or isinstance(raised, Stopped)):
             return stopped_error(job)
@@ -348,7 +330,11 @@ class Service:
             raise
 
     def abandoned(self, job: Job) -> None:
-        """Mark the instance of an abandoned job as finished; its own thread closes its store, if ever."""
+        """Mark the instance of an abandoned job as finished; its own thread closes its store, if ever.
+
+        A guest may have been waiting until somebody reads what it prints: so that is done once more.
+        """
+        self.wait_for_output(job.instance, self.output.forget, rounds=3)
         for number, instance in list(self._instances.items()):
             if instance is job.instance:
                 self.remember(number, "its last call never came back from a host call.")
@@ -368,12 +354,3 @@ def _check_membrane(component: Component, start: Start) -> None:
         raise ComponentError("The start brings a membrane's policy, expected a component that is behind one.")
     if (start.network or start.http) and not is_behind:
         raise ComponentError("The network is open to components behind a membrane only, and this one is not.")
-
-
-def stopped_error(job: Job) -> LabError:
-    """Return the error for a job that was stopped."""
-    if job.stopped == INTERRUPT:
-        return GuestError("Interrupted.")
-    if job.stopped == OUTPUT_CAP and job.instance is not None:
-        return traps.output_error(job.instance.start)
-    return traps.timeout_error(job.timeout_s, blocked=job.abandoned, waits_for=job.waits_for)

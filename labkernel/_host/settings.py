@@ -88,7 +88,8 @@ class Start:
     `network` opens all of it and `http` every host: only for a component behind a membrane. `host` names the
     imports, as in `World.imports`, that the host process implements itself, by a provider of `serving.Service`,
     `notebook` those that the kernel's process implements, by the `on_host` of each request; `membrane` is the plain
-    data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call.
+    data of the `Policy` for a component behind one. `memory_bytes` bounds each linear memory, `output_bytes` each call,
+    `disk_bytes` what is written to directories over the instance's life.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -108,6 +109,7 @@ class Start:
     host: tuple[str, ...] = ()
     notebook: tuple[str, ...] = ()
     membrane: tuple[Any, ...] | None = None
+    disk_bytes: int = 64 << 20
 
     def to_data(self) -> list[Any]:
         """Return the start as plain data, in the order of the fields."""

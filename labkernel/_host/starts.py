@@ -68,6 +68,7 @@ class Starts:
                 service.timed(job, instance, bound, lowered, start.timeout_s)
                 result = instance.take_result(bound)
                 t4 = _now()
+                service.settle(job, instance, wait=False)
             finally:
                 instance.close()
         finally:

@@ -12,7 +12,7 @@ import weakref
 from pathlib import Path
 from typing import Any, Final
 
-from labkernel._errors import BudgetExceeded, GuestCrashed, LabError, UsageError, ValueDoesNotFit
+from labkernel._errors import GuestCrashed, LabError, UsageError, ValueDoesNotFit
 from labkernel._host import protocol
 from labkernel._host.heard import Heard, OnChunk, OnOutput, OnProgress, crashed, error_from, times_from
 from labkernel._host.policy import Ledger
@@ -32,7 +32,7 @@ from labkernel._host.settings import (
     Startups,
 )
 from labkernel._host.shield import Shield
-from labkernel._host.traps import seconds_text
+from labkernel._host.traps import byte_text, compile_error, seconds_text
 from labkernel._host.wall import OPEN, Wall
 from labkernel._host.worlds import world_from_data
 
@@ -44,10 +44,9 @@ _LOAD_S: Final = 60.0
 
 
 class Supervisor:
-    """Owner of one host process at a time, behind a wall. `generation` counts the processes so far.
+    """Owner of one host process at a time, behind a wall, of which `walls` says what stands; `generation` counts.
 
-    Without a wall of its own the process has the user's files and network, and the rest of the wall (see `Wall`).
-    `walls` says in words what stands, once a request has been answered.
+    Without a wall of its own the process has the user's files and network, and the rest of the wall.
     """
 
     def __init__(
@@ -137,7 +136,7 @@ class Supervisor:
 
     def _renew(self) -> None:
         """End the process if a folder of its wall has been replaced since: it could not reach the new one."""
-        if self._process is not None and self._marks != self.wall.marks():
+        if self._process and self._marks != self.wall.marks():
             self.close()
 
     def _lose(self) -> None:
@@ -224,18 +223,14 @@ class Supervisor:
     ) -> Codegen:
         """Compile a component into `target` and its `.mac`.
 
-        Raises `ComponentError`, `BudgetExceeded`; a compilation that takes too long ends with its process.
+        Raises `ComponentError`, `BudgetExceeded`; one that takes too long or too much memory ends with its process.
         """
         self._renew()
         arguments = [wasm, str(target.absolute()), _settings_data(settings)]
         try:
             ns, size = self._request("codegen", arguments, patience_s=timeout_s, kill_to_stop=True)
         except GuestCrashed as error:
-            if not getattr(error, "was_killed", False):
-                raise
-            raise BudgetExceeded(
-                "compile time", seconds_text(timeout_s), how="Make the component smaller, or raise --timeout."
-            ) from None
+            raise self._too_large(error, len(wasm), timeout_s) from None
         return Codegen(ns, size)
 
     def load(self, cwasm: Path, *, settings: EngineSettings = DEFAULT) -> Loaded:
@@ -257,9 +252,19 @@ class Supervisor:
         return loaded
 
     def assemble(self, wat: str) -> bytes:
-        """Return the binary of WebAssembly text. Raises `CompileError`."""
-        wasm: bytes = self._request("assemble", [wat], patience_s=_LOAD_S)
+        """Return the binary of WebAssembly text. Raises `CompileError`, and `BudgetExceeded` as `codegen` does."""
+        try:
+            wasm: bytes = self._request("assemble", [wat], patience_s=_LOAD_S, kill_to_stop=True)
+        except GuestCrashed as error:
+            raise self._too_large(error, len(wat), _LOAD_S) from None
         return wasm
+
+    def _too_large(self, error: GuestCrashed, size: int, timeout_s: float) -> LabError:
+        """Return the budget that a compilation was over, if that is why its process is gone."""
+        if getattr(error, "was_killed", False):
+            return compile_error("time", seconds_text(timeout_s), size)
+        is_memory = "memory allocation" in str(error)
+        return compile_error("memory", byte_text(self._memory_limit_bytes), size) if is_memory else error
 
     # ------------------------------------------------------------------------------------------- instances
 

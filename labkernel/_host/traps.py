@@ -7,19 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from labkernel._errors import BudgetExceeded, CapabilityDenied, ComponentError, GuestExit, GuestTrap, LabError
+from labkernel._errors import (
+    BudgetExceeded,
+    CapabilityDenied,
+    ComponentError,
+    GuestExit,
+    GuestTrap,
+    LabError,
+)
 from labkernel._host.settings import Start
 
 __all__ = [
-    "NEXT",
-    "REFUSED",
-    "Ending",
-    "byte_text",
-    "denied",
-    "output_error",
-    "seconds_text",
+    "NEXT", "REFUSED", "Ending", "byte_text", "compile_error", "denied", "disk_error", "output_error", "seconds_text",
     "timeout_error",
-]
+]  # fmt: skip
 
 REFUSED: Final = "labkernel refused the import "
 NEXT: Final = "This instance is finished; the next call starts a new one."
@@ -94,11 +95,14 @@ class Ending:
             return denied(text[text.index(REFUSED) + len(REFUSED) :].split("\n")[0].strip(), start.hints)
         if "all fuel consumed" in text:
             return BudgetExceeded(
-                "fuel", f"{start.fuel}", how=f"Raise it with --fuel N, or drop the budget. {NEXT}"
+                "fuel",
+                f"{start.fuel}",
+                used="all of it",
+                how=f"Raise it with --fuel N, or drop the budget. {NEXT}",
             )
         if "fuel allocated for hostcalls" in text:
             how = f"Pass less at a time, or large blobs in pieces. {NEXT}"
-            return BudgetExceeded("value size", "128 MiB of values", how=how)
+            return BudgetExceeded("value size", "128 MiB of values", used="more", how=how)
         return self._starved("unreachable") or self._trap()
 
     def host_error(self, name: str, raised: BaseException) -> LabError:
@@ -135,10 +139,14 @@ class Ending:
         if match := re.search(r"memory minimum size of (\d+) pages exceeds memory limits", text):
             return memory_error(start, used=byte_text(int(match[1]) << 16), why="at its start")
         if "exceeds table limits" in text:
-            how = "The component needs more at its start."
-            return BudgetExceeded("table", f"{start.table_elements} elements", how=how)
+            wanted = re.search(r"table minimum size of (\d+) elements", text)
+            how, used = "The component needs more at its start.", wanted[1] if wanted else "more"
+            return BudgetExceeded("table", f"{start.table_elements} elements", used=used, how=how)
         if "resource limit exceeded" in text:
-            return BudgetExceeded("instances", f"{start.instances} core instances, memories or tables")
+            found = re.search(r"(instance|memory|table) count too high at (\d+)", text)
+            used = f"{found[2]} ({found[1]} count)" if found else "more"
+            what = f"{start.instances} core instances, memories or tables"
+            return BudgetExceeded("instances", what, used=used, how="The component has more parts than that.")
         if "component imports" in text or "matching implementation" in text:
             reason, _ = split_message(text)
             first = text.splitlines()[0].strip()
@@ -171,19 +179,38 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
 
 
-def timeout_error(timeout_s: float, *, blocked: bool = False, waits_for: str = "") -> BudgetExceeded:
+def timeout_error(
+    timeout_s: float, *, used_s: float | None = None, blocked: bool = False, waits_for: str = ""
+) -> BudgetExceeded:
     """Return the error for a guest that ran, or waited in a host call, longer than its budget."""
     doubled = seconds_text(timeout_s * 2).replace(" ", "")
     waited = "It was waiting in a host call (a poll, a sleep or a read). " if blocked else ""
     waited = f"It was waiting for the host function {waits_for}. " if waits_for else waited
     return BudgetExceeded(
-        "timeout", seconds_text(timeout_s), how=f"{waited}Raise it with --timeout {doubled}. {NEXT}"
-    )
+        "timeout", seconds_text(timeout_s), used="" if used_s is None else seconds_text(round(used_s, 3)),
+        how=f"{waited}Raise it with --timeout {doubled}. {NEXT}",
+    )  # fmt: skip
 
 
-def output_error(start: Start) -> BudgetExceeded:
+def output_error(start: Start, used: int | None = None) -> BudgetExceeded:
     """Return the error for a guest that printed more than its budget."""
     doubled = byte_text(start.output_bytes * 2).replace(" ", "")
     return BudgetExceeded(
-        "output", byte_text(start.output_bytes), how=f"Raise it with --output {doubled}. {NEXT}"
-    )
+        "output", byte_text(start.output_bytes), used="more" if used is None else byte_text(used),
+        how=f"Raise it with --output {doubled}. {NEXT}",
+    )  # fmt: skip
+
+
+def disk_error(start: Start, used: int) -> BudgetExceeded:
+    """Return the error for a guest that wrote more to its directories than its budget."""
+    doubled = byte_text(max(1, start.disk_bytes) * 2).replace(" ", "")
+    return BudgetExceeded(
+        "disk", byte_text(start.disk_bytes), used=byte_text(used),
+        how=f"What it wrote before is there. Raise it with --disk {doubled}. {NEXT}",
+    )  # fmt: skip
+
+
+def compile_error(what: str, limit: str, size: int) -> BudgetExceeded:
+    """Return the error for a component whose machine code takes more time or memory to make than there is."""
+    how = f"The component has {byte_text(size)}; make it smaller, or compile it with --compiler winch."
+    return BudgetExceeded(f"compile {what}", limit, used="more", how=how)

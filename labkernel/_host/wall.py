@@ -24,7 +24,7 @@ __all__ = ["OPEN", "Wall", "raise_wall"]
 #: What any program needs of the system: loader and libraries, and what tells how many processors there are.
 _SYSTEM: Final = (
     "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/nix/store", "/etc/ld.so.cache",
-    "/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/dev/urandom",
+    "/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/self/task", "/dev/urandom",
 )  # fmt: skip
 #: What looking up names and talking TLS needs.
 _NETWORK: Final = (

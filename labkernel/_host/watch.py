@@ -19,15 +19,29 @@ from math import inf
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from labkernel._host.meter import EVERY_S, DiskMeter
+
 if TYPE_CHECKING:
     from labkernel._host.engine import Engine, Instance
 
-__all__ = ["GRACE_S", "INTERRUPT", "OUTPUT_CAP", "STOP", "TIMEOUT", "Abandoned", "Job", "Stopped", "Watch"]
+__all__ = [
+    "DISK",
+    "GRACE_S",
+    "INTERRUPT",
+    "OUTPUT_CAP",
+    "STOP",
+    "TIMEOUT",
+    "Abandoned",
+    "Job",
+    "Stopped",
+    "Watch",
+]
 
 GRACE_S: Final = 0.3
 TIMEOUT: Final = "timeout"
 INTERRUPT: Final = "interrupt"
 OUTPUT_CAP: Final = "output"
+DISK: Final = "disk"
 STOP: Final = Struct(">I")
 """A message on the control socket: the number of the request to stop."""
 
@@ -60,11 +74,12 @@ class Job:
         self.output: Any = None
         self.waits_for = ""
         self.is_waiting = False
+        self.meter: DiskMeter | None = None
         self._watch = watch
 
     def release(self) -> None:
         """Let go of what the job holds: its parts refer to each other, and nobody collects cycles here."""
-        self.on_abandon = self.output = self.instance = None
+        self.on_abandon = self.output = self.instance = self.meter = None
 
     def enter(self, instance: Instance, timeout_s: float) -> None:
         """A guest starts to run. Raises `Stopped` if it must not."""
@@ -79,8 +94,9 @@ class Job:
             self.running = engine = instance.engine
             if instance.epoch != engine.epoch:
                 instance.arm()
-            if deadline < watch.wake_at:
-                watch.nudge(deadline)
+            look_at = deadline if self.meter is None else min(deadline, deadline - timeout_s + EVERY_S)
+            if look_at < watch.wake_at:
+                watch.nudge(look_at)
 
     def leave(self) -> None:
         """The guest is back. Raises `Abandoned` if nobody waits for it any more.
@@ -124,7 +140,7 @@ class Job:
         Only a budget of one event can be got over: an interrupt is meant for the whole job.
         """
         with self._watch.lock:
-            if self.stopped in (TIMEOUT, OUTPUT_CAP) and not self.abandoned:
+            if self.stopped in (TIMEOUT, OUTPUT_CAP, DISK) and not self.abandoned:
                 self.stopped, self.stopped_at = "", inf
             return not self.stopped
 
@@ -200,6 +216,8 @@ class Watch:
                 return
             if job.running is not None and now >= job.deadline:
                 job._stop(TIMEOUT)
+            elif job.running is not None and job.meter is not None and job.meter.is_over():
+                job._stop(DISK)
             if job.stopped:
                 self.wake_at = job.stopped_at + GRACE_S
                 if job.is_waiting:
@@ -208,7 +226,7 @@ class Watch:
                     self.wake_at = inf
                     stuck = job
             elif job.running is not None or job.deadline > now:
-                self.wake_at = job.deadline
+                self.wake_at = job.deadline if job.meter is None else min(job.deadline, now + EVERY_S)
             else:
                 self.wake_at = inf
         if stuck is not None:

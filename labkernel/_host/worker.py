@@ -135,7 +135,7 @@ class Host:
             self.link.send(job, [protocol.REPLY, job.id, value], last=True)
 
     def _stopped(self, job: Job) -> LabError:
-        from labkernel._host.serving import stopped_error
+        from labkernel._host.settling import stopped_error
 
         return stopped_error(job)
 

@@ -28,7 +28,7 @@ from labkernel._lab.records import Build
 from labkernel._lab.seeing import Seeing
 from labkernel._lab.sources import split_options
 from labkernel._lab.tracing import Tracing
-from labkernel._lab.worlds import Worlds
+from labkernel._lab.worlds import Worlds, check_text
 from labkernel._registry import DepsRecord, find_root, update_deps
 from labkernel._sandbox import HostImplementation
 from labkernel._timing import Timings
@@ -38,7 +38,7 @@ from labkernel._wit import Function, Package, World
 __all__ = ["Lab"]
 
 _GRANTS = ("env", "args", "stdin", "dirs", "clock", "random", "net", "http", "host", "strict")
-_BUDGETS = ("timeout", "memory", "output", "fuel", "table_elements", "instances")
+_BUDGETS = ("timeout", "memory", "output", "disk", "fuel", "table_elements", "instances")
 COMPILERS = ("cranelift", "winch", "pulley")
 
 
@@ -105,6 +105,7 @@ class Lab(Seeing):
 
         `deps` are other packages, each a mapping of file names to texts. Raises `WitError`.
         """
+        check_text(text)
         needed = self.worlds.needed(text, name=name, given=deps)
         package = self.builder.resolve(text, name=f"{name}.wit", deps=[*deps, *needed])
         self.worlds.add(name, package)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from labkernel._errors import UsageError, did_you_mean
+from labkernel._errors import UsageError, WitError, did_you_mean
 from labkernel._wit import Package, PackageId, World, declared, referenced
 
-__all__ = ["Worlds"]
+__all__ = ["Worlds", "check_text"]
 
 #: What the toolbox has of its own: released WASI 0.2.
+_MOST_TEXT: Final = 2 << 20
 _CARRIED: Final = re.compile(r"wasi:[a-z-]+@0\.2\.\d+")
 
 
@@ -119,3 +120,17 @@ def _meant(wanted: PackageId, known: Mapping[PackageId, object], there: set[Pack
 def _fits(wanted: str, name: str, world: World) -> bool:
     full = world.full_name
     return wanted in (name, world.name, full, full.partition("@")[0], f"{name}/{world.name}")
+
+
+def check_text(text: str) -> None:
+    """Refuse what no WIT is, before anything reads it: raises `WitError`."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise WitError(
+            f"The WIT is no Unicode text ({error.reason} at character {error.start}); write it as UTF-8."
+        ) from None
+    if size > _MOST_TEXT:
+        raise WitError(
+            f"The WIT has {size} bytes, expected at most {_MOST_TEXT >> 20} MiB; split it into packages."
+        )

@@ -20,7 +20,7 @@ __all__ = ["FireMagics"]
 
 _GIVEN = (
     "env", "stdin", "dirs", "clock", "random", "net", "http", "host", "strict", "timeout", "memory", "output",
-    "fuel", "compiler", "trace", "record",
+    "disk", "fuel", "compiler", "trace", "record",
 )  # fmt: skip
 
 _LOAD = ("duration", "rate", "arrival", "in_flight", "queue", "policy")

@@ -54,6 +54,11 @@ def _grants(parser: MagicParser) -> None:
     )
     parser.add_argument("--memory", metavar="SIZE", help="linear memory, such as 64MiB (default 256MiB)")
     parser.add_argument("--output", metavar="SIZE", help="output per call, such as 64KiB (default 1MiB)")
+    parser.add_argument(
+        "--disk",
+        metavar="SIZE",
+        help="bytes written to :rw directories, and size of a file there (default 64MiB)",
+    )
     parser.add_argument("--fuel", metavar="N", help="instructions' fuel per call (default: not counted)")
     parser.add_argument(
         "--compiler",

@@ -47,6 +47,7 @@ def start_of(
         output_bytes=budgets.output_bytes,
         fuel=budgets.fuel,
         timeout_s=budgets.timeout_s,
+        disk_bytes=budgets.disk_bytes,
         hints=HOW_TO_GRANT,
         denied=tuple(denied_by(grants)),
         notebook=tuple(notebook),

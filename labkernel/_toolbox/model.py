@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from labkernel._errors import Diagnostic, WitError
 from labkernel._wit import (
+    MOST_PARTS,
     Case,
     EnumType,
     Field,
@@ -39,6 +41,8 @@ class Model:
     def __init__(self, normal: Any) -> None:
         self._packages, self._interfaces, self._worlds, self._types, self._main = normal
         self._made: dict[int, Type] = {}
+        self._sizes: dict[int, int] = {}
+        self._written = 0
 
     @property
     def name(self) -> str:
@@ -89,8 +93,9 @@ class Model:
 
     def _function(self, function: Any, interface: str) -> Function:
         name, params, result, docs, is_async, _ = function
-        made = tuple(Param(param, self.type(index)) for param, index, _ in params)
-        return Function(name, made, self._maybe(result), interface, docs, is_async)
+        made = tuple(Param(param, self._mention(index)) for param, index, _ in params)
+        returned = None if result is None else self._mention(result[0])
+        return Function(name, made, returned, interface, docs, is_async)
 
     def _named(self, index: int, here: str) -> NamedType:
         name, _, docs, line, (kind, value) = self._types[index]
@@ -110,11 +115,28 @@ class Model:
         return f"{path}.{name}@{version}" if version else f"{path}.{name}"
 
     def type(self, index: int) -> Type:
-        """Return the type of that index, aliases followed."""
+        """Return the type of that index, aliases followed. Raises `WitError` when it grows without bounds."""
         made = self._made.get(index)
         if made is None:
             made = self._made[index] = self._make(index)
+            self._sizes[index] = size = 1 + sum(self._sizes[part] for part in _parts(*self._types[index][4]))
+            self._refuse_over(size, index)
         return made
+
+    def _mention(self, index: int) -> Type:
+        """Return a type of a function's, of which all that its function mentions is written out."""
+        made = self.type(index)
+        self._written += self._sizes[index]
+        self._refuse_over(self._written, index)
+        return made
+
+    def _refuse_over(self, size: int, index: int) -> None:
+        if size > MOST_PARTS:
+            name, _, _, line, _ = self._types[index]
+            what = f"Types have more than {MOST_PARTS} parts once written out, expected fewer"
+            hint = "types that hold each other twice grow without bounds"
+            where = Diagnostic(f"{name or 'this type'} is one part too many", line=line, hint=hint)
+            raise WitError(f"{what}.", [where])
 
     def _maybe(self, index: list[int] | None) -> Type | None:
         return None if index is None else self.type(index[0])
@@ -140,6 +162,23 @@ class Model:
         while self._types[index][4][0] == "alias":
             index = self._types[index][4][1]
         return HandleType(self._types[index][0], kind, self._types[index][1])
+
+
+def _parts(kind: str, value: Any) -> list[int]:
+    """Return the indexes of the types that a type is made of."""
+    match kind:
+        case "record":
+            return [index for _, index, _ in value]
+        case "variant":
+            return [index[0] for _, index, _ in value if index is not None]
+        case "alias" | "list" | "option":
+            return [value]
+        case "result":
+            return [side[0] for side in value if side is not None]
+        case "tuple":
+            return list(value)
+        case _:
+            return []
 
 
 _PLAIN: Final[dict[str, Callable[[Model, Any], Type]]] = {

@@ -1,8 +1,8 @@
 """Running a tool so that it ends: in time, within memory, with bounded output, and with nothing left behind.
 
 Every tool runs in a session of its own, with a clean environment. Whatever happens (it ends, it runs out of
-time, the user interrupts), the whole process group is killed before `run` returns. This module knows no
-language and no notebook.
+time, the user interrupts), the whole process group is killed before `run` returns, and whoever left the group.
+This module knows no language and no notebook.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import IO, Final
 
 from labkernel._errors import CompileError, ToolchainMissing
 from labkernel._toolchains.confine import Confinement, is_available, restrict_thread
+from labkernel._toolchains.marks import end_marked, mark
 
 if sys.platform != "win32":
     import resource
@@ -195,6 +196,7 @@ def limit(pid: int, limits: Limits) -> None:
     """Set limits from outside, so that no Python code runs between fork and exec. Linux only."""
     if sys.platform != "linux":
         return
+    mark(pid)
     with contextlib.suppress(ProcessLookupError):
         for what, most in (
             (resource.RLIMIT_DATA, limits.memory_bytes),
@@ -282,12 +284,15 @@ class _Reader:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole group while its leader, dead or alive, still holds the number; then collect it."""
+    """Kill the whole group while its leader, dead or alive, still holds the number, and whoever left it; then
+    collect the leader.
+    """
     if sys.platform == "win32":
         process.kill()
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
+        end_marked(process.pid)
     process.wait()
     if sys.platform != "win32":
         _await_group(process.pid)

@@ -201,5 +201,6 @@ def _takes_names(wit_type: Type | None) -> bool:
 
 def _no_function(word: str, functions: Sequence[Function]) -> UsageError:
     names = [f.full_name for f in functions] + [f.name for f in functions]
-    what = f"No function {word!r}" if word else "The call names no function"
+    shown = word if len(word) <= 80 else f"{word[:79]}…"
+    what = f"No function {shown!r}" if word else "The call names no function"
     return UsageError(f"{what}; {listing(functions)}.{did_you_mean(word, names) if word else ''}")

@@ -123,7 +123,7 @@ class Parser:
     def finish(self) -> None:
         """Refuse whatever follows."""
         if self.kind != "end":
-            self.fail(f"Unexpected {self.token!r} after the value")
+            self.fail(f"Unexpected {_shown(self.token)} after the value")
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
         """Raise `UsageError` at the current token."""
@@ -250,8 +250,13 @@ class Parser:
             what = "string" if first == '"' else "char"
             self.fail(f"The {what} that starts here has no end", "A line break inside is written \\n.")
         hint = "Write it with a digit first: 0.5." if first == "." else ""
-        self.fail(f"Unexpected {self.text[self.start : self.end]!r}", hint)
+        self.fail(f"Unexpected {_shown(self.text[self.start : self.end])}", hint)
 
 
 def _strip(rest: str) -> str:
     return re.sub(r"\A(?:[ \t\r\n]++|//[^\n]*+)*+", "", rest)
+
+
+def _shown(text: str) -> str:
+    """Return a piece of text as a message shows it: quoted, and short."""
+    return repr(text if len(text) <= 80 else f"{text[:79]}…")

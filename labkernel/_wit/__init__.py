@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labkernel._wit.names import PackageId, declared, nested, referenced, with_versions
 from labkernel._wit.types import (
+    MOST_PARTS,
     PRIMITIVES,
     Case,
     EnumType,
@@ -29,6 +30,7 @@ from labkernel._wit.types import (
 from labkernel._wit.world import Function, Interface, NamedType, Package, Param, World
 
 __all__ = [
+    "MOST_PARTS",
     "PRIMITIVES",
     "Case",
     "EnumType",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 __all__ = [
+    "MOST_PARTS",
     "PRIMITIVES",
     "Case",
     "EnumType",
@@ -34,6 +35,12 @@ __all__ = [
     "type_text",
 ]
 
+MOST_PARTS: Final = 50_000
+"""How many types the functions of one package or component may mention, each written out with all it holds.
+
+WIT and components share types, so that a few lines can mean millions: here they are written out, in the notebook's
+own process. All of WASI 0.2 has about 5,000.
+"""
 PRIMITIVES: Final = (
     "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string",
 )  # fmt: skip
