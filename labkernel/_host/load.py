@@ -321,10 +321,11 @@ class _Load:
 
     def _kind(self, error: LabError, index: int) -> int:
         """Return the number of an error's kind, and tell of a new one."""
-        name = type(error).__name__
+        name, words = type(error).__name__, str(error).partition("\n")[0]
         if isinstance(error, BudgetExceeded):
             name = f"{name}: {error.budget}"
-        key = (name, str(error).partition("\n")[0])
+            words = words.replace(f", used {error.used}", "")  # differs from event to event
+        key = (name, words)
         if key not in self._kinds and len(self._kinds) >= _KINDS:
             key = (name, "")
         if key not in self._kinds and len(self._kinds) < 254:

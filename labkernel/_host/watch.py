@@ -140,7 +140,7 @@ class Job:
         Only a budget of one event can be got over: an interrupt is meant for the whole job.
         """
         with self._watch.lock:
-            if self.stopped in (TIMEOUT, OUTPUT_CAP) and not self.abandoned:
+            if self.stopped in (TIMEOUT, OUTPUT_CAP, DISK) and not self.abandoned:
                 self.stopped, self.stopped_at = "", inf
             return not self.stopped
 
