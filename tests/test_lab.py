@@ -142,6 +142,11 @@ def test_rebuilt(lab: Lab) -> None:
     assert answer.notes == ("fn was started anew with the same grants: basics has been rebuilt.",)
     assert lab.fire("fn", "double(10)").notes == ()
     assert pinned.double(10) == 20
+    lab.build(
+        "wat", BASICS.replace('(export "double") (param "x"', '(export "triple") (param "x"'), name="basics"
+    )
+    assert lab.fire("fn", "triple(10)").value == 20
+    assert pinned.double(10) == 20
 
 
 def test_cache_outlives_the_lab(lab: Lab) -> None:

@@ -123,8 +123,8 @@ class Instance:
     def refresh(self) -> list[str]:
         """Start anew where that is due and return the lines that say why."""
         notes = []
-        newest = self._lab.builds.get(self.build.name)
-        if newest is not None and not self.pin and newest.digest != self.build.digest:
+        newest = self._newest()
+        if newest.digest != self.build.digest:
             settings = settings_for(newest, self._compiler, self.budgets.fuel)
             self.build = self._lab.code.for_settings(newest, settings)
             notes.append(f"{self.build.name} has been rebuilt")
@@ -142,8 +142,12 @@ class Instance:
 
     @property
     def functions(self) -> tuple[Function, ...]:
-        """The functions that can be called."""
-        return self.build.functions
+        """The functions that can be called: those of the component that the next call meets."""
+        return self._newest().functions
+
+    def _newest(self) -> Build:
+        """Return the build of now, or the one it was started with where that is pinned."""
+        return self.build if self.pin else self._lab.builds.get(self.build.name, self.build)
 
     @property
     def standings(self) -> list[Standing]:
@@ -156,10 +160,7 @@ class Instance:
         call = call or (f"{functions[0].full_name}(...)" if functions else "")
         line, notes = wasmtime_line(self.grants, self.budgets, component=f"{self.build.name}.wasm", call=call)
         if self.build.supplies:
-            notes = [
-                *notes,
-                "a development build gets its snippet from the lab: build it with --release first",
-            ]
+            notes.append("a development build gets its snippet from the lab: build it with --release first")
         return line, notes
 
     def find(self, wanted: str) -> Function:
