@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import resource
@@ -182,22 +183,24 @@ def test_columns_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         Run.load(path)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """Let no file grow over 4 KiB: writing fails as on a full disk."""
+    """Let no file grow over 4 KiB: writing fails as on a full disk. That of the test's own log included."""
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, old[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    signal.signal(signal.SIGXFSZ, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_full_disk_leaves_no_half_file(tmp_path: Path, small_files: None) -> None:
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
     """An error says so; what was under the name before is still there, and nothing else."""
     path = tmp_path / "run.json"
     path.write_text("before")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with small_files(), pytest.raises(UsageError, match="cannot be written"):
         made(500).save(path)
     assert path.read_text() == "before"
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
