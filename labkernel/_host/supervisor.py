@@ -15,6 +15,7 @@ from typing import Any, Final
 from labkernel._errors import GuestCrashed, LabError, UsageError, ValueDoesNotFit
 from labkernel._host import protocol
 from labkernel._host.heard import Heard, OnChunk, OnOutput, OnProgress, crashed, error_from, times_from
+from labkernel._host.machine_code import key_id
 from labkernel._host.policy import Ledger
 from labkernel._host.process import Exchange, OnHost, Process, ProcessDied
 from labkernel._host.protocol import ProtocolError
@@ -57,6 +58,7 @@ class Supervisor:
         self.generation = generation
         self.wall = wall
         self._mac_key = mac_key
+        self.key_id = key_id(mac_key)
         self._memory_limit_bytes = memory_limit_bytes
         self._box: list[Process] = []
         weakref.finalize(self, _end, self._box, os.getpid())
@@ -221,7 +223,7 @@ class Supervisor:
         settings: EngineSettings = DEFAULT,
         timeout_s: float = 60.0,
     ) -> Codegen:
-        """Compile a component into `target` and its `.mac`.
+        """Compile a component into `target`.
 
         Raises `ComponentError`, `BudgetExceeded`; one that takes too long or too much memory ends with its process.
         """
