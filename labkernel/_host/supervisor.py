@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from labkernel._errors import GuestCrashed, LabError, UsageError, ValueDoesNotFit
-from labkernel._host import protocol
+from labkernel._host import machine_code, protocol
 from labkernel._host.heard import Heard, OnChunk, OnOutput, OnProgress, crashed, error_from, times_from
-from labkernel._host.machine_code import key_id
 from labkernel._host.policy import Ledger
 from labkernel._host.process import Exchange, OnHost, Process, ProcessDied
 from labkernel._host.protocol import ProtocolError
@@ -57,8 +56,7 @@ class Supervisor:
         self.name = name
         self.generation = generation
         self.wall = wall
-        self._mac_key = mac_key
-        self.key_id = key_id(mac_key)
+        self._mac_key, self.key_id = mac_key, machine_code.key_id(mac_key)
         self._memory_limit_bytes = memory_limit_bytes
         self._box: list[Process] = []
         weakref.finalize(self, _end, self._box, os.getpid())
