@@ -95,30 +95,9 @@ fn value(b: &[u8], at: &mut usize) -> u32 {
 fn parse(text: String) -> u32 { value(text.as_bytes(), &mut 0) }
 fn hash(data: Vec<u8>) -> u32 { data.iter().fold(2166136261, |h: u32, b| (h ^ *b as u32).wrapping_mul(16777619)) }
 """
-#: Go collects garbage between calls: where it does so by itself while a call's arguments are placed, it asks for
-#: the time, which the component model forbids at that point, and the call traps.
-GO = """import (
-	"encoding/json"
-	"runtime"
-	"runtime/debug"
-)
+GO = """import "encoding/json"
 
-var bytes int
-
-func init() { debug.SetGCPercent(-1) }
-
-func collect(size int) {
-	bytes += size + 64
-	if bytes > 8<<20 {
-		bytes = 0
-		runtime.GC()
-	}
-}
-
-func Nothing(text string) uint32 {
-	collect(len(text))
-	return 0
-}
+func Nothing(text string) uint32 { return 0 }
 
 func count(v any) uint32 {
 	n := uint32(1)
@@ -136,7 +115,6 @@ func count(v any) uint32 {
 }
 
 func Parse(text string) uint32 {
-	collect(len(text) * 16)
 	var v any
 	if json.Unmarshal([]byte(text), &v) != nil {
 		return 0
@@ -145,7 +123,6 @@ func Parse(text string) uint32 {
 }
 
 func Hash(data []uint8) uint32 {
-	collect(len(data))
 	h := uint32(2166136261)
 	for _, b := range data {
 		h = (h ^ uint32(b)) * 16777619

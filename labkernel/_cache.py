@@ -27,13 +27,14 @@ from labkernel._errors import CacheDamaged
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Cache", "CacheSummary", "default_root", "key_of", "mac_key"]
+__all__ = ["SIZE_VARIABLE", "Cache", "CacheSummary", "default_root", "key_of", "mac_key"]
 
 #: Entries of these kinds are tools, made once in minutes: `trim` leaves them alone.
 PINNED: Final = frozenset({"toolchain", "toolbox"})
 DEFAULT_MAX_SIZE: Final = 4 << 30
+SIZE_VARIABLE: Final = "LABKERNEL_CACHE_SIZE"
 _DIGEST_SUFFIX: Final = ".sha256"
-_SIDECARS: Final = (_DIGEST_SUFFIX, ".mac", ".json")
+_SIDECARS: Final = (_DIGEST_SUFFIX, ".json")
 _ABANDONED_AFTER_S: Final = 86_400.0
 
 
@@ -114,7 +115,7 @@ class Cache:
 
     def __init__(self, root: Path | None = None, *, max_size: int | None = None) -> None:
         self.root = root or default_root()
-        given = os.environ.get("LABKERNEL_CACHE_SIZE")
+        given = os.environ.get(SIZE_VARIABLE)
         self.max_size = max_size if max_size is not None else int(given) if given else DEFAULT_MAX_SIZE
         self._written = 0
 
@@ -177,8 +178,15 @@ class Cache:
         path = self.path(kind, key, suffix)
         self._place(hashlib.sha256(data).hexdigest().encode(), path.with_name(path.name + _DIGEST_SUFFIX))
         self._place(data, path)
-        self._count(len(data))
+        self.grew(len(data))
         return path
+
+    def grew(self, size: int) -> None:
+        """Tell of bytes that were written into the cache, by `put` or by another process; trims it now and then."""
+        self._written += size
+        if self._written > self.max_size // 16:
+            self._written = 0
+            self.trim()
 
     def scratch(self) -> Path:
         """Return a new empty folder on the cache's file system; whoever asked removes it."""
@@ -220,7 +228,7 @@ class Cache:
         path = self.path(kind, key, suffix)
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        for each in (path, *(path.with_name(path.name + s) for s in _SIDECARS), path.with_suffix(".mac")):
+        for each in (path, *(path.with_name(path.name + s) for s in _SIDECARS)):
             with contextlib.suppress(OSError):
                 each.unlink()
 
@@ -291,12 +299,6 @@ class Cache:
             with contextlib.suppress(OSError):
                 os.unlink(name)
             raise
-
-    def _count(self, size: int) -> None:
-        self._written += size
-        if self._written > self.max_size // 16:
-            self._written = 0
-            self.trim()
 
     @contextlib.contextmanager
     def _lock(self, kind: str, key: str) -> Iterator[None]:

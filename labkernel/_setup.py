@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from labkernel import _toolchains as toolchains
-from labkernel._cache import Cache
+from labkernel._cache import SIZE_VARIABLE, Cache
 from labkernel._errors import LabError, UsageError, did_you_mean
 from labkernel._host import Supervisor, Wall
+from labkernel._timing import format_bytes
 from labkernel._toolbox import build_toolbox, find_toolbox
 from labkernel._toolchains import Context, ToolStatus
 from labkernel._toolchains.confine import walls
@@ -83,8 +84,19 @@ def doctor(cache: Cache | None = None, languages: Iterable[str] = ()) -> Doctor:
             rows += _rows_of(toolchain, cache)
     if not wanted:
         rows += [_broken_row(language, why) for language, why in toolchains.broken().items()]
-        rows.append(_labextension_row())
+        rows += [_labextension_row(), _cache_row(cache)]
     return Doctor(rows)
+
+
+def _cache_row(cache: Cache) -> ToolStatus:
+    """Say what the cache takes, of which machine code, and what it may take."""
+    sizes = {each.kind: each.size for each in cache.summary()}
+    total, most = format_bytes(sum(sizes.values())), format_bytes(cache.max_size)
+    largest = sorted(sizes, key=lambda kind: -sizes[kind])[:3]
+    parts = ", ".join(f"{format_bytes(sizes[kind])} {kind}" for kind in largest)
+    purpose = f"keeps what was built in {cache.root}{': ' if parts else ''}{parts}"
+    how = f"%wasm clean empties it, {SIZE_VARIABLE} sets the most (bytes)"
+    return ToolStatus("cache", f"{total} of {most}", purpose, how)
 
 
 def _broken_row(language: str, why: str) -> ToolStatus:

@@ -112,6 +112,16 @@ def test_trim_drops_the_oldest(cache: Cache) -> None:
     assert not cache.summary()
 
 
+def test_what_others_write_counts_too(tmp_path: Path) -> None:
+    """Files that a host process put there lead to a trim like one's own."""
+    cache = Cache(tmp_path, max_size=16_000)
+    for n in range(20):
+        cache.path("code", key_of(n), ".cwasm").write_bytes(bytes(2000))
+        cache.grew(2000)
+    (left,) = cache.summary()
+    assert 2000 <= left.size <= 16_000
+
+
 def test_mac_key_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The secret lies outside the cache, readable by its owner only, and stays the same."""
     monkeypatch.setenv("LABKERNEL_DATA", str(tmp_path))

@@ -14,6 +14,7 @@ from labkernel import _setup as setup
 from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache
 from labkernel._errors import ToolchainMissing, UsageError
+from labkernel._timing import format_bytes
 from labkernel._toolchains import Artifact, Context, Toolchain, ToolStatus
 
 Require = Callable[[str, object], None]
@@ -82,9 +83,19 @@ def test_the_doctor_has_a_row_for_everything() -> None:
     for row in found:
         assert row.purpose
         assert row.install
-        assert row.minutes > 0 or row.tool.startswith("wall of")
+        assert row.minutes > 0 or row.tool.startswith(("wall of", "cache"))
     assert next(row for row in found if row.tool == "wasmtime").version
     assert {row.to_json()["tool"] for row in found} == set(tools)
+
+
+def test_the_doctor_tells_what_the_cache_takes(cache: Cache) -> None:
+    """How much of how much, where, of which kinds, and what changes it."""
+    cache.put("code", "ab" * 32, bytes(3 << 20), ".cwasm")
+    (row,) = [row for row in setup.doctor(cache) if row.tool == "cache"]
+    assert (row.version or "").endswith(f" of {format_bytes(cache.max_size)}")
+    assert f"{format_bytes(3 << 20)} code" in row.purpose
+    assert str(cache.root) in row.purpose
+    assert "LABKERNEL_CACHE_SIZE" in row.install
 
 
 def test_the_doctor_of_one_language() -> None:

@@ -17,10 +17,14 @@ from worlds import FAAS
 
 from labkernel._cache import Cache
 from labkernel._errors import CompileError, Diagnostic, GuestTrap, ToolchainMissing, UsageError
+from labkernel._fire.compose import Composer
+from labkernel._fire.driving import drive
+from labkernel._host import EngineSettings, Start
 from labkernel._toolbox import find_toolbox
 from labkernel._toolchains import Options, Snippet
 from labkernel._toolchains.go import Go, tools
 from labkernel._toolchains.go.generated import Bindings
+from labkernel._toolchains.go.library import bindings, changed
 from labkernel._toolchains.go.names import GoWorld
 from labkernel._toolchains.go.source import Source
 from labkernel._toolchains.versions import Origin
@@ -561,6 +565,82 @@ def test_what_a_cell_declares_is_seen() -> None:
     assert source.declared == {"f", "S", "U", "a", "b"}
     assert source.imported == {"x", "d"}
     assert "stock" in source.selected
+
+
+GARBAGE = """package lab:garbage@1.0.0;
+
+world garbage {
+  import wasi:random/random@0.2.0;
+  record event { key: string, tags: list<string> }
+  export quiet: func(event: event) -> u32;
+  export copy: func(event: event) -> list<string>;
+  export ask: func(n: u32) -> u32;
+  export heap: func() -> tuple<u64, u32>;
+}
+"""
+GARBAGE_CELL = """
+import ("runtime"; "strings")
+
+var kept [64]string
+var at int
+
+func Quiet(event Event) uint32 { return uint32(len(event.Key) + len(event.Tags)) }
+func Copy(event Event) []string {
+	kept[at%64], at = event.Key, at+1
+	return append(event.Tags, strings.ToUpper(kept[(at*7)%64]))
+}
+func Ask(n uint32) uint32 {
+	got := 0
+	for ; n > 0; n-- {
+		got += len(random.GetRandomBytes(1000))
+	}
+	return uint32(got)
+}
+func Heap() (uint64, uint32) {
+	var all runtime.MemStats
+	runtime.ReadMemStats(&all)
+	return all.HeapSys, all.NumGC
+}
+"""
+
+
+@pytest.mark.parametrize(("compiler", "is_release"), [("winch", False), ("cranelift", True)])
+def test_garbage_is_collected_where_imports_may_be_called(
+    kit: Kit, go: Go, compiler: str, is_release: bool
+) -> None:
+    """Hundreds of thousands of events that leave garbage, or answers of imports: memory stays flat."""
+    made, settings = kit.build(go, GARBAGE_CELL, GARBAGE, release=is_release), EngineSettings(compiler)
+    world = kit.world(GARBAGE)[1]
+    composer = Composer(kit.toolbox, kit.tools.assemble, Cache(kit.scratch / "cache"))
+    for name, n in (("quiet", 300_000), ("copy", 300_000), ("ask", 500)):
+        function = next(f for f in world.functions() if f.name == name)
+        code = kit.scratch / f"{name}-{compiler}.cwasm"
+        both = composer.composite(f"{name}-{compiler}", lambda: made.wasm, function)
+        kit.tools.codegen(both, code, settings=settings)
+        started = kit.guests.instantiate(kit.guests.load(code, settings=settings), Start(timeout_s=120))
+        event = ["photos/" + "x" * 100, [f"tag{i}" for i in range(8)]]
+        fired = drive(kit.guests, started, function, [[200] if name == "ask" else [event]], n)
+        assert (fired.done, fired.error) == (n, None)
+        size, collections = kit.guests.call(started, "heap", []).result
+        assert collections > 5
+        assert size < 12 << 20
+        kit.guests.drop(started)
+
+
+def test_what_the_lab_changes_is_where_it_was(kit: Kit) -> None:
+    """Every export and import lets go; a library of another shape is refused by name, never linked unchanged."""
+    package, world = kit.world(GARBAGE)
+    made = kit.toolbox.bindings_go(package, world.full_name)
+    assert sum(text.decode().count("witRuntime.Unpin()") for text in made.values()) == 2
+    changed_too = {name: text.decode() for name, text in bindings(made).items()}
+    assert not any("witRuntime.Unpin()" in text for text in changed_too.values())
+    assert changed_too["wit_exports.go"].count("placed_0 := witRuntime.Taken()\n") == 2
+    assert changed_too["wasi_random_random/wit_bindings.go"].count("defer placed_0.Release()") == 1
+    library = dict(kit.toolbox.go_package())
+    assert "place(newSize, align)" in changed(library)["wit/runtime/runtime.go"]
+    library["wit/runtime/runtime.go"] = library["wit/runtime/runtime.go"].replace("Allocate(&pinner", "Give(")
+    with pytest.raises(CompileError, match="not the one that labkernel knows"):
+        changed(library)
 
 
 @pytest.mark.parametrize(

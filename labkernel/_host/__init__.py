@@ -7,6 +7,7 @@ kernel's side (`Supervisor` and the records) does not import it.
 from __future__ import annotations
 
 from labkernel._host.guests import Guests
+from labkernel._host.keeping import load_or_make
 from labkernel._host.loading import Ready, clock_ns, go, make_ready
 from labkernel._host.order import COLUMNS, Chunk, Order
 from labkernel._host.policy import Ledger, Policy
@@ -49,5 +50,6 @@ __all__ = [
     "Wall",
     "clock_ns",
     "go",
+    "load_or_make",
     "make_ready",
 ]

@@ -29,8 +29,8 @@ __all__ = [
     "engine_version",
 ]
 
-_LAYOUT = "1"
-"""Raised whenever `engine.py` changes a setting that changes machine code."""
+_LAYOUT = "2"
+"""Raised whenever `engine.py` changes a setting that changes machine code, or `machine_code.py` its files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from labkernel._errors import GuestCrashed, LabError, UsageError, ValueDoesNotFit
-from labkernel._host import protocol
+from labkernel._host import machine_code, protocol
 from labkernel._host.heard import Heard, OnChunk, OnOutput, OnProgress, crashed, error_from, times_from
 from labkernel._host.policy import Ledger
 from labkernel._host.process import Exchange, OnHost, Process, ProcessDied
@@ -56,7 +56,7 @@ class Supervisor:
         self.name = name
         self.generation = generation
         self.wall = wall
-        self._mac_key = mac_key
+        self._mac_key, self.key_id = mac_key, machine_code.key_id(mac_key)
         self._memory_limit_bytes = memory_limit_bytes
         self._box: list[Process] = []
         weakref.finalize(self, _end, self._box, os.getpid())
@@ -221,7 +221,7 @@ class Supervisor:
         settings: EngineSettings = DEFAULT,
         timeout_s: float = 60.0,
     ) -> Codegen:
-        """Compile a component into `target` and its `.mac`.
+        """Compile a component into `target`.
 
         Raises `ComponentError`, `BudgetExceeded`; one that takes too long or too much memory ends with its process.
         """

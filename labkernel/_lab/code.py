@@ -9,7 +9,7 @@ from typing import Final
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CacheDamaged
-from labkernel._host import EngineSettings, Loaded, Supervisor
+from labkernel._host import EngineSettings, Loaded, Supervisor, load_or_make
 from labkernel._lab.records import Build
 
 __all__ = ["MachineCode", "default_compiler", "settings_for"]
@@ -44,31 +44,37 @@ class MachineCode:
         self._cache, self._tools, self._guests = cache, tools, guests
 
     def path(self, digest: str, settings: EngineSettings) -> Path:
-        """Return where a component's machine code lies or would lie."""
-        return self._cache.path("code", key_of("code", digest, settings.key), ".cwasm")
+        """Return where a component's machine code lies or would lie; users who share a cache have each their own."""
+        return self._cache.path("code", key_of("code", digest, settings.key, self._tools.key_id), ".cwasm")
 
     def ensure(self, build: Build, *, wasm: bytes | None = None) -> Build:
         """Return the build with machine code beside it, made now where there was none.
 
         Raises `CacheDamaged` when the cached component is not what was built.
         """
-        if build.code.exists() and build.code.with_suffix(".mac").exists():
-            self._cache.get("code", build.code.stem, ".cwasm")
+        if self._cache.get("code", build.code.stem, ".cwasm"):
             return build
+        data = self._checked(build, wasm)
+        with self._cache.building("code", build.code.stem):
+            if self._cache.get("code", build.code.stem, ".cwasm"):
+                return build  # another kernel made it meanwhile
+            return self._made(build, data)
+
+    def _checked(self, build: Build, wasm: bytes | None = None) -> bytes:
         data = build.read() if wasm is None else wasm
         if hashlib.sha256(data).hexdigest() != (build.wasm_digest or build.digest):
             raise CacheDamaged(f"The cached component {build.digest[:12]} is damaged; build it again.")
+        return data
+
+    def _made(self, build: Build, data: bytes) -> Build:
         made = self._tools.codegen(data, build.code, settings=build.settings, timeout_s=CODEGEN_TIMEOUT_S)
+        self._cache.grew(made.size)
         return replace(build, phases={**build.phases, "codegen": made.ns})
 
     def loaded(self, build: Build) -> Loaded:
         """Return the component in the guests' process; damaged machine code is made again first."""
-        try:
-            return self._guests.load(build.code, settings=build.settings)
-        except (CacheDamaged, FileNotFoundError):
-            self._cache.drop("code", build.code.stem, ".cwasm")
-            self.ensure(build)
-            return self._guests.load(build.code, settings=build.settings)
+        make = lambda: self._made(build, self._checked(build))  # noqa: E731
+        return load_or_make(self._guests, build.code, build.settings, cache=self._cache, make=make)
 
     def for_settings(self, build: Build, settings: EngineSettings) -> Build:
         """Return the same component with machine code for other engine settings."""

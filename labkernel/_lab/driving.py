@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from labkernel._cache import key_of
-from labkernel._errors import CacheDamaged, LabError
+from labkernel._errors import LabError
 from labkernel._fire import (
     DRIVER,
     Composer,
@@ -31,7 +31,7 @@ from labkernel._fire import (
     sustain,
     why_undrivable,
 )
-from labkernel._host import EngineSettings, Loaded, Start, Started, Supervisor
+from labkernel._host import EngineSettings, Loaded, Start, Started, Supervisor, load_or_make
 from labkernel._lab.code import CODEGEN_TIMEOUT_S
 from labkernel._lab.instance import Instance
 from labkernel._timing import format_ns
@@ -111,34 +111,43 @@ class Driving:
 
     def _code(self, build: Build, function: Function) -> Path:
         key = self._composer.key(build.wasm_digest or build.digest, function)
-        return self._lab.cache.path("code", key_of("driver", key, build.settings.key), ".cwasm")
+        return self._lab.cache.path(
+            "code", key_of("driver", key, build.settings.key, self._lab.tools.key_id), ".cwasm"
+        )
 
     def prepare(self, build: Build, function: Function) -> Path:
         """Return the machine code of a component with a driver in front of it, made where it is not there.
 
         Raises `NoDriver`, and what composing and compiling raise.
         """
-        code = self._code(build, function)
-        self.background.check()
-        both = self._composer.composite(build.wasm_digest or build.digest, build.read, function)
-        return self._compiled(both, code, build.settings)
-
-    def _compiled(self, wasm: bytes, code: Path, settings: EngineSettings) -> Path:
-        self.background.check()
-        cache = self._lab.cache
-        with cache.building("code", code.stem):  # code and MAC of two labs are never mixed
-            if cache.get("code", code.stem, ".cwasm") is None or not code.with_suffix(".mac").exists():
-                self._lab.tools.codegen(wasm, code, settings=settings, timeout_s=CODEGEN_TIMEOUT_S)
+        code, cache = self._code(build, function), self._lab.cache
+        make = self._maker(self._compose(build, function), code, build.settings)
+        with cache.building("code", code.stem):
+            if cache.get("code", code.stem, ".cwasm") is None:
+                make()
         return code
 
-    def _load(self, host: Supervisor, make: Callable[[], Path], settings: EngineSettings) -> Loaded:
-        """Return machine code in a host process; damaged code is made again first."""
-        code = make()
-        try:
-            return host.load(code, settings=settings)
-        except CacheDamaged:
-            self._lab.cache.drop("code", code.stem, ".cwasm")
-            return host.load(make(), settings=settings)
+    def _compose(self, build: Build, function: Function) -> Callable[[], bytes]:
+        return lambda: self._composer.composite(build.wasm_digest or build.digest, build.read, function)
+
+    def _maker(
+        self, compose: Callable[[], bytes], code: Path, settings: EngineSettings
+    ) -> Callable[[], None]:
+        def make() -> None:
+            self.background.check()
+            wasm = compose()
+            self.background.check()
+            made = self._lab.tools.codegen(wasm, code, settings=settings, timeout_s=CODEGEN_TIMEOUT_S)
+            self._lab.cache.grew(made.size)
+
+        return make
+
+    def _load(
+        self, host: Supervisor, compose: Callable[[], bytes], code: Path, settings: EngineSettings
+    ) -> Loaded:
+        """Return a driver with its target in a host process, made where it is not there or damaged."""
+        make = self._maker(compose, code, settings)
+        return load_or_make(host, code, settings, cache=self._lab.cache, make=make)
 
     def start(self, instance: Instance, function: Function) -> Started:
         """Start an instance anew behind a driver for a function, unless it stands there already."""
@@ -152,7 +161,8 @@ class Driving:
         return self._lab.guests.host_of(instance.how_to_start())
 
     def _loaded(self, host: Supervisor, build: Build, function: Function) -> Loaded:
-        loaded = self._load(host, lambda: self.prepare(build, function), build.settings)
+        code = self._code(build, function)
+        loaded = self._load(host, self._compose(build, function), code, build.settings)
         if not any(f.full_name == function.full_name for f in loaded.world.functions()):
             raise NoDriver("the component's own exports cannot be kept beside a driver's")
         return loaded
@@ -170,14 +180,13 @@ class Driving:
         made, settings, guests = noop_of(function), EngineSettings(), self._lab.guests
         # By structure: types of one name differ from world to world.
         key = key_of("no-op", repr(made.to_data()), settings.key)
-        name = key_of("driver", self._composer.key(key, made), settings.key)
+        name = key_of("driver", self._composer.key(key, made), settings.key, self._lab.tools.key_id)
         code = self._lab.cache.path("code", name, ".cwasm")
 
-        def make() -> Path:
-            both = self._composer.composite(key, lambda: self._composer.noop(function), made)
-            return self._compiled(both, code, settings)
+        def compose() -> bytes:
+            return self._composer.composite(key, lambda: self._composer.noop(function), made)
 
-        loaded = self._load(guests, make, settings)
+        loaded = self._load(guests, compose, code, settings)
         yield from _open(guests, loaded, Start(), made)
 
     # -------------------------------------------------------------------------------------------------- firing

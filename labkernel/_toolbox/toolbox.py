@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CacheDamaged, GuestCrashed, GuestError, GuestTrap, ToolchainMissing, UsageError
-from labkernel._host import EngineSettings, Loaded, Start, Started, Supervisor
+from labkernel._host import EngineSettings, Loaded, Start, Started, Supervisor, load_or_make
 from labkernel._toolbox.anatomy import Anatomy
 from labkernel._toolbox.declare import declare
 from labkernel._toolbox.diagnose import component_error, panic, refused, wit_error
@@ -252,23 +253,15 @@ class Toolbox:
         """Return the loaded component, its machine code made or made anew where it has to be."""
         settings = EngineSettings()
         if self._code is not None:
-            try:
+            with contextlib.suppress(CacheDamaged):
                 return self._supervisor.load(self._code, settings=settings)
-            except CacheDamaged:
-                self._code.unlink(missing_ok=True)
         wasm = (self._wasm or self._find()).read_bytes()
-        key = key_of(hashlib.sha256(wasm).hexdigest(), settings.key)
-        shared = Cache().get(
-            _KIND, key, ".cwasm"
-        )  # a lab with a cache of its own shares the user's machine code
-        code = shared or self._cache.path(_KIND, key, ".cwasm")
-        try:
-            loaded = self._supervisor.load(code, settings=settings) if code.is_file() else None
-        except CacheDamaged:
-            loaded = None
-        if loaded is None:
-            self._supervisor.codegen(wasm, code, settings=settings)
-            loaded = self._supervisor.load(code, settings=settings)
+        key = key_of(hashlib.sha256(wasm).hexdigest(), settings.key, self._supervisor.key_id)
+        # A lab with a cache of its own shares the user's machine code.
+        cache = Cache() if Cache().get(_KIND, key, ".cwasm") else self._cache
+        code = cache.path(_KIND, key, ".cwasm")
+        make = lambda: self._supervisor.codegen(wasm, code, settings=settings)  # noqa: E731
+        loaded = load_or_make(self._supervisor, code, settings, cache=cache, make=make)
         self._code = code
         return loaded
 

@@ -19,6 +19,7 @@ from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.go import tools
 from labkernel._toolchains.go.diagnostics import Reader
 from labkernel._toolchains.go.generated import Bindings
+from labkernel._toolchains.go.library import FORM, bindings
 from labkernel._toolchains.go.names import GoWorld
 from labkernel._toolchains.go.scaffold import ALIASES, alias_file, scaffold
 from labkernel._toolchains.go.source import Source
@@ -57,6 +58,11 @@ class Go(Versioned):
             ToolStatus("Go's library for WebAssembly", kit, what, _HOW_SETUP, "go", minutes=1.0),
             *self.origin.rows("go", cache),
         ]
+
+    def identity(self, options: Options, cache: Cache | None = None) -> str:
+        """Return what identifies Go and its library: a cell linked with another library is built again."""
+        found = super().identity(options, cache)
+        return found and f"{found} {FORM}"
 
     def prepare(self, tool: Tool, context: Context) -> None:
         """Compile the library."""
@@ -122,10 +128,11 @@ class Go(Versioned):
 
 def _bindings(package: Package, world: World, context: Context) -> Bindings:
     """Return the bindings of a world, made once."""
-    key = key_of("bindings-go 1", [list(f) for f in package.files], world.full_name)
+    key = key_of("bindings-go", FORM, [list(f) for f in package.files], world.full_name)
     with context.cache.folder("bindings", key) as (folder, is_new):
         if is_new:
-            for name, data in context.needs_toolbox("Go").bindings_go(package, world.full_name).items():
+            made = context.needs_toolbox("Go").bindings_go(package, world.full_name)
+            for name, data in bindings(made).items():
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)

