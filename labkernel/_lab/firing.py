@@ -102,9 +102,7 @@ class Firing:
         run = _run_of(outcome, plan, pool, seed=plan.seed if events is None else None, function=function)
         run = replace(run, target=target, budgets=instance.budgets, why=why, notes=(*notes, *run.notes))
         run = replace(run, warnings=cautions(run))
-        if own is not None:
-            instance.hear_run(run)
-        return run
+        return run if own is None else instance.hear_run(run)
 
     def _carry_out(
         self, instance: Instance, function: Function, plan: Plan, pool: Sequence[list[Any]], on_live: OnLive | None
