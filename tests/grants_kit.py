@@ -283,7 +283,7 @@ def udp_server(address: str = "127.0.0.1") -> Iterator[tuple[int, list[bytes]]]:
 
 @contextlib.contextmanager
 def stranger() -> Iterator[tuple[int, list[bytes]]]:
-    """Answer one datagram with `pong`, once somebody else has sent `evil` three times; yield the port and what was sent."""
+    """Answer one datagram with `pong`, once somebody else has sent three; yield the port and what was sent."""
     sent: list[bytes] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))

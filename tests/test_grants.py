@@ -262,7 +262,9 @@ def test_an_authority_with_tricks(lab: Lab, authority: str) -> None:
         assert asked == []
 
 
-@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["127.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost", "[::ffff:127.0.0.1]"]
+)
 def test_an_address_in_other_spellings(lab: Lab, host: str) -> None:
     """A grant of an address is not one of the names that a resolver finds for it."""
     with tcp_server() as port:

@@ -426,7 +426,10 @@ def test_a_recording_that_was_cut(lab: Lab, tmp_path: Path) -> None:
     fn.wall()
     path = lab.save_recording(fn, tmp_path / "run.jsonl")
     whole = path.read_text()
-    for left, said in ((whole[:-30], "no recording"), (whole[: whole.index("\n") + 1], "was cut: it has 0 of 3")):
+    for left, said in (
+        (whole[:-30], "no recording"),
+        (whole[: whole.index("\n") + 1], "was cut: it has 0 of 3"),
+    ):
         path.write_text(left)
         with pytest.raises(UsageError, match=said):
             lab.replay("asker", path)

@@ -256,7 +256,9 @@ def _claim(mark: int) -> int:
         if found.startswith(wanted) and not any(found[at.CLAIMED - at.MARK :]):
             shown.append(base)
     if len(shown) > 1:
-        raise ComponentError("Another memory shows the mark of this membrane: a guest forged it. Start it again.")
+        raise ComponentError(
+            "Another memory shows the mark of this membrane: a guest forged it. Start it again."
+        )
     if shown:
         ctypes.memmove(shown[0] + at.CLAIMED, b"\1", 1)
         return shown[0]

@@ -134,7 +134,9 @@ def _refuse_too_much(build: Build) -> None:
                 f"{build.name} imports {name}, which is the lab's own side of a membrane and nobody else's. "
                 "Start it without --trace, and without grants that need a membrane."
             )
-    functions = sum(len(item.functions) if isinstance(item, Interface) else 1 for item in build.component.imports)
+    functions = sum(
+        len(item.functions) if isinstance(item, Interface) else 1 for item in build.component.imports
+    )
     if functions > _MOST:
         raise ComponentError(
             f"{build.name} imports {functions} functions, and a membrane sees {_MOST} at most. "

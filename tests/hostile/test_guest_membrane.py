@@ -55,7 +55,9 @@ def test_ten_thousand_imports(arena: Arena) -> None:
           (core module $m (func (export "f") (result i32) (i32.const 3)))
           (core instance $i (instantiate $m)) (func (export "f") (result u32) (canon lift (core func $i "f"))))"""
     )
-    arena.fails(ComponentError, lambda: arena.start(attack, trace=True), match="10000 functions, and a membrane")
+    arena.fails(
+        ComponentError, lambda: arena.start(attack, trace=True), match="10000 functions, and a membrane"
+    )
     assert arena.start(attack).f() == 3
     arena.is_well()
 
