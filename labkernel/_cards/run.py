@@ -51,7 +51,8 @@ def answer_card(
 ) -> Card:
     """Return the card of one call: the result first, then how long it took and what the guest printed.
 
-    `used` is what it used of budgets that are counted. `result` is WAVE text, empty for a function without a result; `is_error` marks a result's `err` case,
+    `used` is what it used of budgets that are counted. `result` is WAVE text, empty for a function without a
+    result; `is_error` marks a result's `err` case,
     which is an answer like any other.
 
     >>> print(answer_card(call="add(1, 2)", result="3", ns=1250, instance="fn", index=4).text())

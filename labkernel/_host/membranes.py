@@ -249,8 +249,8 @@ def _policy(instance: Instance, arguments: list[Any]) -> None:
 def _claim(mark: int) -> int:
     """Return the address of the membrane's memory that shows a mark, and mark it as found."""
     wanted, shown = at.MAGIC + mark.to_bytes(4, "little"), []
-    for base, size in linear_memories().items():
-        if size < at.HEADER:
+    for base, count in linear_memories().items():
+        if count < at.HEADER:
             continue
         found = ctypes.string_at(base + at.MARK, at.COUNT - at.MARK)
         if found.startswith(wanted) and not any(found[at.CLAIMED - at.MARK :]):

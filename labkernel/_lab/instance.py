@@ -240,11 +240,7 @@ class Instance:
             self._note_interrupt(error)
             raise
         fired = Played(function.full_name, args, (), [called.result])
-        used: dict[str, Any] = {
-            "ns": called.ns,
-            "fuel_used": called.fuel_used,
-            "disk_bytes": called.disk_bytes,
-        }
+        used: dict[str, Any] = {name: getattr(called, name) for name in ("ns", "fuel_used", "disk_bytes")}
         self._hear(replace(event, **used), said, fired)
         return Answer(
             target=self.target(),
