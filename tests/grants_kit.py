@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import pytest
+import trustme
 
 from labkernel._cache import Cache
 from labkernel._lab import Lab
 from labkernel._toolbox import find_toolbox
 
-__all__ = ["http_server", "prepared_lab", "tcp_server", "udp_server", "visiting"]
+__all__ = ["http_server", "prepared_lab", "stranger", "tcp_server", "tls_server", "udp_server", "visiting"]
 
 ASKER_WIT: Final = """package lab:asks@1.0.0;
 
@@ -276,6 +278,57 @@ def udp_server(address: str = "127.0.0.1") -> Iterator[tuple[int, list[bytes]]]:
         finally:
             with socket.socket(family, socket.SOCK_DGRAM) as ending:
                 ending.sendto(b"end", server.getsockname())
+            thread.join()
+
+
+@contextlib.contextmanager
+def stranger() -> Iterator[tuple[int, list[bytes]]]:
+    """Answer one datagram with `pong`, once somebody else has sent three; yield the port and what was sent."""
+    sent: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(10)
+
+        def serve() -> None:
+            with contextlib.suppress(TimeoutError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                _, guest = server.recvfrom(64)
+                for _ in range(3):
+                    other.sendto(b"evil", guest)
+                    sent.append(b"evil")
+                server.sendto(b"pong", guest)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1], sent
+        finally:
+            thread.join()
+
+
+@contextlib.contextmanager
+def tls_server() -> Iterator[tuple[int, list[str]]]:
+    """Serve pages by TLS with a certificate of an issuer that nobody knows; yield the port and what was asked for."""
+    asked: list[str] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
+
+    class Handler(Pages):
+        pass
+
+    class Server(ThreadingHTTPServer):
+        def get_request(self) -> tuple[socket.socket, Any]:
+            """Shake hands; a client that refuses the certificate is gone then."""
+            client, address = super().get_request()
+            return context.wrap_socket(client, server_side=True), address
+
+    Handler.asked = asked
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port, asked
+        finally:
+            server.shutdown()
             thread.join()
 
 

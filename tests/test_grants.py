@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grants_kit import http_server, prepared_lab, tcp_server, udp_server, visiting
+from grants_kit import (
+    http_server,
+    prepared_lab,
+    stranger,
+    tcp_server,
+    tls_server,
+    udp_server,
+    visiting,
+)
 
 from labkernel import CapabilityDenied
 from labkernel._lab import Lab
@@ -155,6 +163,15 @@ def test_udp(lab: Lab, address: str) -> None:
         assert unheard == []
 
 
+def test_datagrams_of_strangers(lab: Lab) -> None:
+    """What somebody else sends to a socket that may only send never comes to the guest."""
+    with stranger() as (port, sent):
+        fn = lab.instantiate("asker", net=f"udp:127.0.0.1:{port}", trace=True)
+        assert _ok(fn.datagram("127.0.0.1:0", f"127.0.0.1:{port}", "one")) == "pong"
+    assert sent == [b"evil"] * 3
+    assert all("evil" not in call.result for call in fn.trace.calls)
+
+
 def test_listening(lab: Lab, tmp_path: Path) -> None:
     """A guest serves where that was granted, and nowhere else."""
     fn = lab.instantiate("asker", net="listen:127.0.0.1:0", dirs=[f"{tmp_path}::/out:rw"])
@@ -218,6 +235,41 @@ def test_a_host_cannot_be_pretended(lab: Lab) -> None:
     _ok(fn.pretend("x-lab", "1"))
     for name in ("host", "Host", "connection", "upgrade", "proxy-authorization"):
         assert _err(fn.pretend(name, "b.example")) == "HeaderError::Forbidden", name
+
+
+def test_an_unknown_issuer(lab: Lab) -> None:
+    """A server with a certificate that nobody signed is refused by an error of WASI's, and sees no request."""
+    with tls_server() as (port, asked):
+        fn = lab.instantiate("sender", http=f"localhost:{port}")
+        said = _err(fn.request("GET", "https", f"localhost:{port}", "/secret"))
+        assert said.startswith("ErrorCode::Tls"), said
+        assert asked == []
+        assert _err(fn.request("POST", "https", "localhost:1", "/")) == "ErrorCode::HttpRequestDenied"
+
+
+@pytest.mark.parametrize(
+    "authority", ["good@{}", "{}@127.0.0.2", "{}/..", "{}#", "{}\\@127.0.0.2", "127.1:{port}", "0x7f.1:{port}",
+    "2130706433:{port}", "127.0.0.1.:{port}", "localhost:{port}", "127.0.0.1:+{port}", ""],
+)  # fmt: skip
+def test_an_authority_with_tricks(lab: Lab, authority: str) -> None:
+    """Another spelling of a granted host, or a granted host beside another, is not the granted host."""
+    with http_server() as (port, asked):
+        fn = lab.instantiate("sender", http=f"127.0.0.1:{port}")
+        given = authority.format(f"127.0.0.1:{port}", port=port)
+        assert _err(fn.request("GET", "http", given, "/x")) in ("ErrorCode::HttpRequestDenied", "authority")
+        for path in ("http://127.0.0.2/", "x", "*", "/a b", "/\r\nHost: b.example", "@127.0.0.2/"):
+            assert _err(fn.request("GET", "http", f"127.0.0.1:{port}", path)) == "path"
+        assert asked == []
+
+
+@pytest.mark.parametrize(
+    "host", ["127.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost", "[::ffff:127.0.0.1]"]
+)
+def test_an_address_in_other_spellings(lab: Lab, host: str) -> None:
+    """A grant of an address is not one of the names that a resolver finds for it."""
+    with tcp_server() as port:
+        fn = lab.instantiate("asker", net=[f"127.0.0.1:{port}", f"[::1]:{port}"])
+        _err(fn.exchange(f"{host}:{port}", "x"))
 
 
 def test_redirects_are_not_followed(lab: Lab) -> None:

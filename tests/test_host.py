@@ -663,6 +663,16 @@ def test_a_crash_is_told_and_a_fresh_process_serves(own_lab: Lab) -> None:
     lab.supervisor.drop(started)
 
 
+def test_a_warm_process_that_was_killed_is_replaced() -> None:
+    """One that was started ahead and has never been asked anything has nothing to lose."""
+    with Supervisor(mac_key=bytes(32)) as supervisor:
+        supervisor.warm()
+        assert supervisor.pid is not None
+        os.kill(supervisor.pid, signal.SIGKILL)
+        assert gone(supervisor.pid)
+        assert supervisor.assemble("(module)").startswith(b"\0asm")
+
+
 def test_a_crash_between_calls_is_told(own_lab: Lab) -> None:
     """The next call finds the process gone."""
     started = own_lab.start()

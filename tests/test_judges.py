@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from labkernel._capability import make_grants
+from labkernel._errors import CapabilityError
 from labkernel._host.judges import ASKED, TOLD, Answer, HttpJudge, NetworkJudge
 from labkernel._wit import Function
 
@@ -209,3 +210,41 @@ def test_what_was_refused_to_be_set_is_not_set() -> None:
     judge.after(authority, [9, ["b.example"]], OK)
     judge.after(authority, [9, ["a.example"]], ["err", None])
     assert judge.before(Function("handle", interface="wasi:http/outgoing-handler@0.2.6"), [9, None]) == DENIED
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["ss.example", "SS.example.", "xn--bcher-kva.example", "b\u00fccher.example", "B\u00dcCHER.example"],
+)
+def test_one_name_in_its_ways_of_writing(asked: str) -> None:
+    """Case, a last dot and Unicode where all readers agree make no difference."""
+    judge = network("ss.example:80", "b\u00fccher.example:80")
+    assert asks(judge, LOOK_UP, 1, asked) is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "\u00df.example",
+        "s\u017f.example",
+        "\uff53s.example",
+        "s\u00ads.example",
+        "s\u200ds.example",
+        "\u1e9e.example",
+    ],
+)
+def test_names_that_are_read_in_two_ways(asked: str) -> None:
+    """What one version of IDNA reads as a granted name, and another, perhaps the resolver's, as a stranger's."""
+    assert asks(network("ss.example:80"), LOOK_UP, 1, asked) == REFUSED
+    with pytest.raises(CapabilityError, match=r"ss\.example is meant|no host name|neither a name"):
+        network(f"{asked}:80")
+
+
+def test_datagrams_of_strangers() -> None:
+    """A socket that may only send gets datagrams from where it may send to, and no others."""
+    judge = network("udp:10.0.0.1:80")
+    tells(judge, UDP + "stream", 7, None, result=["ok", [8, 9]])
+    function = socket_function(RECEIVE)
+    got = ["ok", [[b"a", LOCAL], [b"b", OTHER], [b"c", ["ipv4", [81, [10, 0, 0, 1]]]], [b"d", OTHER]]]
+    assert judge.after(function, [8, 10], got) == [1, 3]
+    assert judge.after(function, [8, 10], ["err", "would-block"]) is None

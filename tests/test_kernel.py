@@ -187,6 +187,51 @@ def test_a_killed_worker(kernel: Kernel) -> None:
     assert not kernel.run(f"%%wasm wat again\n{BASICS} ")["error"]
 
 
+#: Attacks as cells: their text, the call, what it ends in.
+ATTACKS = {
+    "recursion": ('(func $f (export "f") (call $f))', "GuestTrap", "stack"),
+    "loop": ('(func (export "f") (loop $l (br $l)))', "BudgetExceeded", "timeout"),
+    "memory": (
+        '(memory 1) (func (export "f") (loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))'
+        " unreachable)",
+        "BudgetExceeded",
+        "memory",
+    ),
+    "table": ('(table 2000000 funcref) (func (export "f"))', "BudgetExceeded", "table"),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attacks(kernel: Kernel, attack: str) -> None:
+    """The same kernel afterwards, with its variables and its other instances; each attack ends in its own error."""
+    body, error, said = ATTACKS[attack]
+    before = kernel.run("import os\nkept = 'kept'\nprint(os.getpid())")["text"]
+    kernel.run("%instantiate basics --as bystander")
+    first = int(kernel.run("print(bystander.count())")["text"])
+    wat = f"""(component (core module $m {body}) (core instance $i (instantiate $m))
+      (func (export "f") (canon lift (core func $i "f"))))"""
+    built = kernel.run(f"%%wasm wat attack\n{wat}")
+    assert not built["error"], built["text"]
+    got = kernel.run("%fire attack f() --timeout 1s")
+    assert (got["error"], said in got["text"], "labkernel/" in got["text"]) == (error, True, False)
+    assert int(kernel.run("print(bystander.count())")["text"]) == first + 1
+    assert kernel.run("print(os.getpid())")["text"] == before
+    _works(kernel)
+
+
+def test_a_component_that_is_none(kernel: Kernel, tmp_path: Path) -> None:
+    """Random bytes, and a component that was cut, are refused, and nothing of theirs is known."""
+    kernel.run("kept = 'kept'")
+    kernel.run(f"%wasm save basics {tmp_path}/whole.wasm")
+    whole = (tmp_path / "whole.wasm").read_bytes()
+    for data in (os.urandom(2000), whole[:-40], whole[:8] + os.urandom(2000)):
+        (tmp_path / "evil.wasm").write_bytes(data)
+        got = kernel.run(f"%wasm load {tmp_path}/evil.wasm --as evil")
+        assert got["error"] == "ComponentError", got["text"]
+        assert kernel.run("%fire evil f()")["error"] == "UsageError"
+    _works(kernel)
+
+
 def test_errors_are_short(kernel: Kernel) -> None:
     """An error of the lab is shown without a traceback."""
     got = kernel.run("%fire basics fail()")

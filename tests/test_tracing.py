@@ -87,6 +87,9 @@ def test_a_trace_of_many_events(lab: Lab) -> None:
     lab.fire(fn, "say", n=50)
     (event,) = fn.trace.events
     assert event.call == "say(...) × 50"
+    assert lab.last_run is not None
+    assert lab.last_run.host_calls == dict(fn.trace.counts)
+    assert "host calls" in card_of(lab.last_run).text()
     assert fn.trace.counts["wasi:io/streams#[method]output-stream.write"] >= 50
 
 
@@ -394,17 +397,17 @@ def test_only_what_was_recorded_can_be_saved(lab: Lab, tmp_path: Path) -> None:
         lab.replay("asker", tmp_path / "nothing")
 
 
+HEAD = '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": '
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "", "{}", "[]", "nonsense", '{"format": "other"}', '{"format": "labkernel-recording", "version": 2}',
-        '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": []}\n{"calls": 1}',
-        '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": []}\n'
-        '{"start": {"error": ""}, "calls": [["a", [], null]]}',
-        '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": []}\n'
-        '{"start": {"error": ""}, "calls": [[0, [{"bytes": "*"}], null]]}',
-        '{"format": "labkernel-recording", "version": 1, "component": "x", "functions": ["a"]}\n'
-        '{"start": {"error": ""}, "calls": [[1, [], null]]}',
+        HEAD + '[]}', HEAD + '[], "lines": 1}\n{"calls": 1}',
+        HEAD + '[], "lines": 1}\n{"start": {"error": ""}, "calls": [["a", [], null]]}',
+        HEAD + '[], "lines": 1}\n{"start": {"error": ""}, "calls": [[0, [{"bytes": "*"}], null]]}',
+        HEAD + '["a"], "lines": 1}\n{"start": {"error": ""}, "calls": [[1, [], null]]}',
         "[" * 100_000,
     ],
 )  # fmt: skip
@@ -414,6 +417,22 @@ def test_files_that_are_no_recording(lab: Lab, tmp_path: Path, text: str) -> Non
     path.write_text(text)
     with pytest.raises(UsageError, match=r"is no recording|of version 2, expected 1"):
         lab.replay("asker", path)
+
+
+def test_a_recording_that_was_cut(lab: Lab, tmp_path: Path) -> None:
+    """A file that lost lines, at a line's end or within one, is not taken for a shorter run."""
+    fn = lab.instantiate("asker", record=True)
+    fn.wall()
+    fn.wall()
+    path = lab.save_recording(fn, tmp_path / "run.jsonl")
+    whole = path.read_text()
+    for left, said in (
+        (whole[:-30], "no recording"),
+        (whole[: whole.index("\n") + 1], "was cut: it has 0 of 3"),
+    ):
+        path.write_text(left)
+        with pytest.raises(UsageError, match=said):
+            lab.replay("asker", path)
 
 
 @pytest.mark.parametrize(

@@ -105,10 +105,16 @@ def normal_host(text: str) -> str:
 
 
 def _normal_name(text: str) -> str:
+    """A Unicode name is one that stays the same on its way to ASCII and back: the versions of IDNA, of which resolvers
+    follow different ones, agree on those. `straße.example` is two names, by who reads it."""
     try:
-        name = text.removesuffix(".").encode("idna").decode("ascii").lower()
+        ascii_name = text.removesuffix(".").encode("idna")
+        is_plain = text.isascii() or ascii_name.decode("idna") == text.removesuffix(".").lower()
+        name = ascii_name.decode("ascii").lower()
     except UnicodeError:
         raise ValueError("it is no host name") from None
+    if not is_plain:
+        raise ValueError(f"it can be read as more than one name; if {name} is meant, write that")
     labels = name.split(".")
     if not name or len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError("it is neither a name nor an address")

@@ -26,7 +26,14 @@ def per_second(rate: float) -> str:
 
 def load_facts(run: Run) -> list[Fact]:
     """Return what a figure of the run is a figure of, and the facts of a load."""
-    return [*_of(run), *_facts(run)]
+    return [*_of(run), *_host_calls(run), *_facts(run)]
+
+
+def _host_calls(run: Run) -> Iterator[Fact]:
+    if run.host_calls:
+        most = [f"{name.rpartition('#')[2]} {count}x" for name, count in run.host_calls.items()]
+        more = f", and {len(most) - 3} more" if len(most) > 3 else ""
+        yield Fact("host calls", f"{sum(run.host_calls.values())}", ", ".join(most[:3]) + more)
 
 
 def _of(run: Run) -> Iterator[Fact]:

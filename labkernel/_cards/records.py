@@ -127,10 +127,10 @@ def _(record: Instance) -> Card:
     writable = any(folder.writable for folder in record.grants.dirs)
     limits = {
         "time per call": f"{budgets.timeout_s:g} s",
-        "memory": format_bytes(budgets.memory_bytes),
         "output per call": format_bytes(budgets.output_bytes),
-        **({"written to disk": format_bytes(budgets.disk_bytes)} if writable else {}),
         "fuel per call": f"{budgets.fuel:,}".replace(",", " ") if budgets.fuel else "not counted",
+        "memory per instance": format_bytes(budgets.memory_bytes),
+        **({"written to disk per instance": format_bytes(budgets.disk_bytes)} if writable else {}),
         "table elements": f"{budgets.table_elements:,}".replace(",", " "),
         "core instances": f"{budgets.instances:,}".replace(",", " "),
     }
@@ -212,6 +212,7 @@ def _(record: Answer) -> Card:
         call=f"%fire {record.target.name} {record.call}",
         result=record.wave,
         ns=record.ns,
+        used=_used(record),
         instance=record.target.name,
         index=record.index,
         is_error=record.wave.startswith("err"),
@@ -219,6 +220,12 @@ def _(record: Answer) -> Card:
         next_line="" if takes_handle else many,
         next_why="" if takes_handle else "a thousand generated events, edges first",
     )
+
+
+def _used(answer: Answer) -> str:
+    fuel = "" if answer.fuel_used is None else f"{answer.fuel_used:,} fuel".replace(",", " ")
+    disk = "" if answer.disk_bytes is None else f"{format_bytes(answer.disk_bytes)} written to disk"
+    return ", ".join(filter(None, (fuel, disk)))
 
 
 @card_of.register

@@ -38,6 +38,7 @@ def answer_card(
     call: str,
     result: str,
     ns: int,
+    used: str = "",
     instance: str = "",
     index: int = 0,
     is_error: bool = False,
@@ -50,7 +51,8 @@ def answer_card(
 ) -> Card:
     """Return the card of one call: the result first, then how long it took and what the guest printed.
 
-    `result` is WAVE text, empty for a function without a result; `is_error` marks a result's `err` case,
+    `used` is what it used of budgets that are counted. `result` is WAVE text, empty for a function without a
+    result; `is_error` marks a result's `err` case,
     which is an answer like any other.
 
     >>> print(answer_card(call="add(1, 2)", result="3", ns=1250, instance="fn", index=4).text())
@@ -62,6 +64,7 @@ def answer_card(
     first = "its first call, which takes longer than later ones" if index == 0 else f"call {index + 1}"
     facts = [Fact("call", call, is_code=True), *([Fact("of", instance, first)] if instance else [])]
     facts.append(Fact("took", format_ns(ns)))
+    facts += [Fact("used", used)] if used else []
     facts += [Fact("note", note) for note in notes]
     return Card(
         title=result or "no result",

@@ -85,15 +85,16 @@ def _row(call: HostCall) -> tuple[str, ...]:
 def _events(trace: Trace) -> Tabular:
     shown = trace.events[:_EVENTS]
     left = len(trace.events) - len(shown)
+    writes = bool(trace.budgets.get("written to disk"))
     headers = (
         "event", "call", "host calls", _of("time", trace), _of("memory", trace), _of("output", trace),
-        _of("fuel", trace), "ended by",
+        *([_of("written to disk", trace)] if writes else []), _of("fuel", trace), "ended by",
     )  # fmt: skip
     heading = "What each event used of its budgets" + (
         f" (the first {len(shown)}, {left} more)" if left else ""
     )
-    rows = tuple(_event(event) for event in shown)
-    return Tabular(heading, Table("", headers, rows, numeric=(2, 3, 4, 5, 6)), code=(1,))
+    rows = tuple(_event(event, writes=writes) for event in shown)
+    return Tabular(heading, Table("", headers, rows, numeric=tuple(range(2, len(headers) - 1))), code=(1,))
 
 
 def _of(budget: str, trace: Trace) -> str:
@@ -101,12 +102,13 @@ def _of(budget: str, trace: Trace) -> str:
     return f"{budget} (of {limit})" if limit else budget
 
 
-def _event(event: Event) -> tuple[str, ...]:
+def _event(event: Event, *, writes: bool) -> tuple[str, ...]:
+    disk = "" if event.disk_bytes is None else format_bytes(event.disk_bytes)
     memory = "" if event.memory_bytes is None else format_bytes(event.memory_bytes)
     fuel = "" if event.fuel_used is None else str(event.fuel_used)
     return (
         str(event.number + 1), _cut(event.call), str(event.calls), format_ns(event.ns), memory,
-        format_bytes(event.output_bytes), fuel, _cut(event.error),
+        format_bytes(event.output_bytes), *([disk] if writes else []), fuel, _cut(event.error),
     )  # fmt: skip
 
 

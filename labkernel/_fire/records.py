@@ -33,7 +33,8 @@ class Answer:
     """One event and what came of it. `ns` is the call's time in the host process, lifting included.
 
     `output` is what the guest printed, stdout and stderr in order; `notes` are the lab's own lines. `made` is
-    the Python value of a result with handles, whose objects are the instance's.
+    the Python value of a result with handles, whose objects are the instance's. `fuel_used` and `disk_bytes`, what
+    was written to writable directories, are `None` where nobody counts.
     """
 
     target: Target
@@ -46,6 +47,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fuel_used: int | None = None
+    disk_bytes: int | None = None
     made: Any = None
 
     @property

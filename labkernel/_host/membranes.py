@@ -23,7 +23,8 @@ from labkernel._host.memory import linear_memories
 from labkernel._host.policy import Policy
 from labkernel._values.flat import lift, lift_arguments
 from labkernel._values.image import Image, read
-from labkernel._values.layout import MAX_FLAT_RESULTS, flatten
+from labkernel._values.layout import MAX_FLAT_RESULTS, flatten, payload_offset, size
+from labkernel._wit import ListType, ResultType, Type
 
 if TYPE_CHECKING:
     from labkernel._host.engine import Instance
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["GUARDS", "IMPORTS", "Guard", "Ledgers", "Passage", "Recorder", "provide"]
 
 _HEADER: Final = struct.Struct("<IIII")
+_LIST: Final = struct.Struct("<II")
 _FRAME: Final = struct.Struct(f"<{at.ARGUMENTS + 1}Q")
 _CLOCK: Final = struct.Struct("<QQQQQ")
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
@@ -46,8 +48,12 @@ class Guard(Protocol):
     def ask(self, number: int, arguments: list[Any]) -> list[Any] | None:
         """Return `None` to pass a call on, `[result]` to answer it; raise a `LabError` to end it."""
 
-    def tell(self, number: int, arguments: list[Any], result: Any) -> None:
-        """Hear of a call that has returned, by its answer or the host's."""
+    def tell(self, number: int, arguments: list[Any], result: Any) -> list[int] | None:
+        """Hear of a call that has returned, by its answer or the host's.
+
+        Of a result that is a list, or `ok` with one, return the positions of those that the guest is to get, in
+        their order; `None` for all.
+        """
 
     def take(self) -> Any:
         """Return what there is to tell the notebook, as plain data, once."""
@@ -178,7 +184,19 @@ class Passage:
             told = read(self.read, value, result)
         asked, self._asked = self._asked, None
         arguments = asked[1] if asked and asked[0] == number else self._arguments(number, frame)
-        self._guarded().tell(number, arguments, told)
+        keep = self._guarded().tell(number, arguments, told)
+        if keep is not None and result is not None:
+            self._thin(value, result, keep)
+
+    def _thin(self, address: int, result: Type, keep: list[int]) -> None:
+        """Leave of the list in a result only some elements: what is taken away stays in the membrane."""
+        if isinstance(result, ResultType):
+            address, result = address + payload_offset(result), result.ok or result
+        assert isinstance(result, ListType)
+        start, _ = _LIST.unpack(self.read(address, _LIST.size))
+        width = size(result.element)
+        self.write(start, b"".join(self.read(start + width * at, width) for at in keep))
+        self.write(address, _LIST.pack(start, len(keep)))
 
     def _arguments(self, number: int, frame: int) -> list[Any]:
         flat = _FRAME.unpack(self.read(frame, _FRAME.size))
@@ -230,14 +248,20 @@ def _policy(instance: Instance, arguments: list[Any]) -> None:
 
 def _claim(mark: int) -> int:
     """Return the address of the membrane's memory that shows a mark, and mark it as found."""
-    wanted = at.MAGIC + mark.to_bytes(4, "little")
-    for base, size in linear_memories().items():
-        if size < at.HEADER:
+    wanted, shown = at.MAGIC + mark.to_bytes(4, "little"), []
+    for base, count in linear_memories().items():
+        if count < at.HEADER:
             continue
         found = ctypes.string_at(base + at.MARK, at.COUNT - at.MARK)
         if found.startswith(wanted) and not any(found[at.CLAIMED - at.MARK :]):
-            ctypes.memmove(base + at.CLAIMED, b"\1", 1)
-            return base
+            shown.append(base)
+    if len(shown) > 1:
+        raise ComponentError(
+            "Another memory shows the mark of this membrane: a guest forged it. Start it again."
+        )
+    if shown:
+        ctypes.memmove(shown[0] + at.CLAIMED, b"\1", 1)
+        return shown[0]
     raise ComponentError(
         "The membrane's memory is not found in the process's memory map, which only Linux shows. "
         "Leave out the grants and the trace that need a membrane."

@@ -196,7 +196,7 @@ class Run:
         self.left = limit
         self.seen = self.pieces = 0
         self.cut = False
-        self.texts: list[tuple[int, str]] = []
+        self.texts: list[tuple[int, list[str]]] = []
         self._send = send
         self._overflow = overflow
         self._decoders: list[codecs.IncrementalDecoder] = []
@@ -232,9 +232,9 @@ class Run:
         if stream == 1:
             self.tail = (self.tail + text)[-4000:]
         if self.texts and self.texts[-1][0] == stream:
-            self.texts[-1] = (stream, self.texts[-1][1] + text)
+            self.texts[-1][1].append(text)
         else:
-            self.texts.append((stream, text))
+            self.texts.append((stream, [text]))
 
     def flush(self, *, final: bool = False, due: bool = False) -> None:
         """Send what is due; with `due` all of it, with `final` half characters too."""
@@ -248,5 +248,5 @@ class Run:
         texts, self.texts = self.texts, []
         if texts:
             self._due = now + EVERY_S
-        for stream, text in texts:
-            self._send(stream, text)
+        for stream, pieces in texts:
+            self._send(stream, "".join(pieces))

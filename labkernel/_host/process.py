@@ -37,7 +37,8 @@ main()
 """
 """What the host process runs: it finds this package without its facades, and imports only what it needs."""
 STOP_S: Final = GRACE_S + 0.4
-"""How long a process has to answer for a request it was told to stop, before it is killed."""
+"""How long a process has to answer for a request it was told to stop, before it is killed; once more for one that
+still sends what its guest printed."""
 _LONGEST_S: Final = 100_000.0
 _CHUNK: Final = 1 << 18
 
@@ -63,7 +64,7 @@ class Exchange:
         self.id = ident
         self.to_send = memoryview(frame)
         self.patience_s = patience_s
-        self.give_up = time.monotonic() + patience_s
+        self.give_up = self.killed_at = time.monotonic() + patience_s
         self.stopping = False
         self.callback_error: BaseException | None = None
 
@@ -195,7 +196,7 @@ class Process:
             if happened & select.POLLOUT:
                 self._write(exchange)
             if happened & ~select.POLLOUT:
-                self._read()
+                self._read(exchange)
 
     def _ready(self, exchange: Exchange, shield: Shield, left: float) -> list[tuple[int, int]]:
         poll = select.poll()
@@ -215,7 +216,7 @@ class Process:
             raise self._died() from None
         exchange.to_send = exchange.to_send[sent:]
 
-    def _read(self) -> None:
+    def _read(self, exchange: Exchange) -> None:
         try:
             data = self._data.recv(_CHUNK)
         except BlockingIOError:
@@ -224,12 +225,16 @@ class Process:
             data = b""
         if not data:
             raise self._died()
+        if exchange.stopping:
+            # It is on its way: on a busy machine what a flood has left behind takes a while.
+            exchange.give_up = min(time.monotonic() + STOP_S, exchange.killed_at)
         self._frames.feed(data)
 
     def _stop(self, exchange: Exchange) -> None:
         if not exchange.stopping:
             exchange.stopping = True
             exchange.give_up = time.monotonic() + STOP_S
+            exchange.killed_at = exchange.give_up + STOP_S
             with contextlib.suppress(OSError):
                 self._control.send(STOP.pack(exchange.id))
 

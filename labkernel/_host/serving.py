@@ -236,7 +236,7 @@ class Service(Settling):
         bound = instance.bind(function)
         lowered = instance.lower(bound, arguments)
         start = instance.start
-        run = self.begin(job, start)
+        run, written = self.begin(job, start), instance.disk_used
         tank = instance.refuel() if start.fuel is not None else 0
         with self.finishing(number, instance):
             spent = self.timed(
@@ -246,7 +246,8 @@ class Service(Settling):
             self.settle(job, instance)
         self.output.end(run)
         index, instance.calls = instance.calls, instance.calls + 1
-        return [result, spent, index, run.cut, tank - instance.fuel_left() if tank else None]
+        fuel = tank - instance.fuel_left() if tank else None
+        return [result, spent, index, run.cut, fuel, job.meter and instance.disk_used - written]
 
     def release(self, job: Job, number: int, handle: int, resource: str) -> bool:
         """Drop a resource that a guest made, which may run its destructor."""

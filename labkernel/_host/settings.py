@@ -161,13 +161,17 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """One call: `result` in normal form, `ns` around the engine's call, `index` 0 for an instance's first."""
+    """One call: `result` in normal form, `ns` around the engine's call, `index` 0 for an instance's first.
+
+    `fuel_used` and `disk_bytes`, what was written to writable directories, are `None` where nobody counts.
+    """
 
     result: Any
     ns: int
     index: int
     output_cut: bool = False
     fuel_used: int | None = None
+    disk_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class Supervisor:
         """Return the process, started if there is none. The greeting is answered later."""
         if self._process is not None and self._owner != os.getpid():
             self._box.pop().forget()
-        if self._process is not None and not self._process.is_alive and self._greeting is None:
+        if self._process is not None and not self._process.is_alive:
             self._lose()
         if self._process is None:
             self._owner = os.getpid()

@@ -32,7 +32,7 @@ from labkernel._host import Guests, Start, Started, Supervisor
 from labkernel._lab.instance import Instance
 from labkernel._timing import format_count, this_machine
 from labkernel._values import wave
-from labkernel._wit import Function
+from labkernel._wit import Function, has_handle
 
 if TYPE_CHECKING:
     from labkernel._lab.lab import Lab
@@ -101,10 +101,12 @@ class Firing:
         target = replace(instance.target(), policy=plan.policy.text, path=path)
         run = _run_of(outcome, plan, pool, seed=plan.seed if events is None else None, function=function)
         run = replace(run, target=target, budgets=instance.budgets, why=why, notes=(*notes, *run.notes))
+        if function.result is not None and has_handle(function.result):
+            run = replace(
+                run, notes=(*run.notes, "the resources that it made live in the guest until that ends")
+            )
         run = replace(run, warnings=cautions(run))
-        if own is not None:
-            instance.hear_run(run)
-        return run
+        return run if own is None else instance.hear_run(run)
 
     def _carry_out(
         self, instance: Instance, function: Function, plan: Plan, pool: Sequence[list[Any]], on_live: OnLive | None

@@ -240,17 +240,17 @@ class Instance:
             self._note_interrupt(error)
             raise
         fired = Played(function.full_name, args, (), [called.result])
-        self._hear(replace(event, ns=called.ns, fuel_used=called.fuel_used), said, fired)
+        used: dict[str, Any] = {name: getattr(called, name) for name in ("ns", "fuel_used", "disk_bytes")}
+        self._hear(replace(event, **used), said, fired)
         return Answer(
             target=self.target(),
             function=function,
             call=call_of(function, args),
             normal=called.result,
-            ns=called.ns,
             index=called.index,
             output="".join(said),
             notes=tuple(notes),
-            fuel_used=called.fuel_used,
+            **used,
             made=self._made(called.result, function.result),
         )
 
@@ -333,8 +333,8 @@ class Instance:
         """Start anew where that is due before events are fired, and return all lines that are to be said."""
         return [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
 
-    def hear_run(self, run: Run) -> None:
-        """Take in what the membrane of this instance has told while a run was fired at it."""
+    def hear_run(self, run: Run) -> Run:
+        """Take in what the membrane of this instance has told during a run, and return the run with its host calls."""
         told = f"{type(run.error).__name__}: {run.error}" if run.error else ""
         normals = iter(run.normals)
         played = [
@@ -346,6 +346,7 @@ class Instance:
         what = f"{run.function.full_name}(...) × {run.fired}"
         event = Event(self.watched.next_event(), what, sum(run.ns), error=told)
         self._hear(event, [run.output], *played)
+        return replace(run, host_calls=self.watched.counts(event.number))
 
     def _hear(self, event: Event, said: list[str], *fired: Played) -> None:
         event = replace(event, output_bytes=len("".join(said).encode()))

@@ -153,6 +153,9 @@ class Lab(Seeing):
         )
         build = self.builder.build(request)
         self.builds[name] = build
+        if build.supplies and not self.membranes.is_made(build):
+            # All cells of a world share a runtime, whose membrane takes seconds: the first trace finds it made.
+            self.driving.background.start(build.wasm, lambda: self.membranes.behind(build))
         return build
 
     def _world_for(

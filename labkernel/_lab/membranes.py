@@ -11,15 +11,19 @@ from typing import Final
 from labkernel._cache import Cache, key_of
 from labkernel._errors import CacheDamaged, ComponentError
 from labkernel._host import EngineSettings, Supervisor
+from labkernel._host.membrane_layout import IMPORT
 from labkernel._lab.code import MachineCode
 from labkernel._lab.records import Build
 from labkernel._sandbox.membrane import Wrapped, generator, membrane_for
 from labkernel._toolbox import Toolbox
-from labkernel._wit import Function, HandleType, parts
+from labkernel._wit import Function, HandleType, Interface, parts
 
 __all__ = ["Membranes"]
 
 _KIND: Final = "membrane"
+_OWN: Final = IMPORT.partition("/")[0] + "/"
+_MOST: Final = 2000
+"""Functions that a membrane wraps: all of WASI 0.2 has some two hundred, and each takes milliseconds to generate."""
 _WINCH_FROM_BYTES: Final = 1 << 20
 """From this size on a development build's composite takes Winch: who traces an edit waits for the compiler most."""
 
@@ -53,7 +57,7 @@ class Membranes:
         """
         if build.wrapped:
             return build
-        key = key_of(_KIND, generator(), build.wasm_digest or build.digest)
+        key = self._key(build)
         found = self._cached(key) or self._make(key, build)
         if not found.table:
             return build
@@ -64,6 +68,13 @@ class Membranes:
             self._cache.drop(_KIND, key, ".wasm")
             self._make(key, build)
             return self._ensure(made, build)
+
+    def is_made(self, build: Build) -> bool:
+        """Whether the component has been composed with its membrane."""
+        return self._cached(self._key(build)) is not None
+
+    def _key(self, build: Build) -> str:
+        return key_of(_KIND, generator(), build.wasm_digest or build.digest)
 
     def _behind(self, build: Build, key: str, found: _Composite, compiler: str | None) -> Build:
         wasm = self._cache.path(_KIND, key, ".wasm")
@@ -106,12 +117,31 @@ class Membranes:
         with self._cache.building(_KIND, key):
             if found := self._cached(key):
                 return found
+            _refuse_too_much(build)
             made = membrane_for(build.read(), toolbox=self._toolbox(), supervisor=self._tools)
             wasm, table = (made.component, made.table) if made else (b"", ())
             self._cache.put(_KIND, key, wasm, ".wasm")
             facts = json.dumps([wrapped.function.to_data() for wrapped in table])
             self._cache.put(_KIND, key, facts.encode(), ".json")
             return _Composite(hashlib.sha256(wasm).hexdigest(), table)
+
+
+def _refuse_too_much(build: Build) -> None:
+    """Raise `ComponentError` for a component that asks for more than a membrane sees, or for a membrane's own side."""
+    for name in build.imports:
+        if name.startswith(_OWN):
+            raise ComponentError(
+                f"{build.name} imports {name}, which is the lab's own side of a membrane and nobody else's. "
+                "Start it without --trace, and without grants that need a membrane."
+            )
+    functions = sum(
+        len(item.functions) if isinstance(item, Interface) else 1 for item in build.component.imports
+    )
+    if functions > _MOST:
+        raise ComponentError(
+            f"{build.name} imports {functions} functions, and a membrane sees {_MOST} at most. "
+            "Start it without --trace, and without grants that need a membrane."
+        )
 
 
 def _refuse_passing_on(build: Build) -> None:

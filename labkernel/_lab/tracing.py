@@ -103,6 +103,10 @@ class Watched:
         self._event += 1
         return self._event
 
+    def counts(self, event: int) -> dict[str, int]:
+        """Return how often each host function was called in an event, by name without version, of the calls kept."""
+        return self._gathering.counts(event)
+
     @property
     def lost(self) -> int:
         """How many calls were not kept."""
@@ -112,6 +116,10 @@ class Watched:
     def events(self) -> list[Event]:
         """The events so far."""
         return self._gathering.events
+
+    @property
+    def _writes(self) -> bool:
+        return any(folder.writable for folder in self._grants.dirs)
 
     def least(self, behind: Mapping[str, str]) -> Grants:
         """Return the smallest set of grants with which the run would have worked.
@@ -136,6 +144,7 @@ class Watched:
                 "time": f"{budgets.timeout_s:g} s",
                 "memory": format_bytes(budgets.memory_bytes),
                 "output": format_bytes(budgets.output_bytes),
+                "written to disk": format_bytes(budgets.disk_bytes) if self._writes else "",
                 "fuel": f"{budgets.fuel}" if budgets.fuel else "",
             },
         )

@@ -51,7 +51,9 @@ def _of_wasi(interface: str, grants: Grants) -> tuple[str, str, str]:
             return _of_cli(interface, grants)
         case "filesystem":
             words = ", ".join(f"{d.guest} ({'rw' if d.writable else 'ro'})" for d in grants.dirs)
-            return _given(bool(words), words or "no directory", "--dir HOST::GUEST[:rw]")
+            how = "--dir HOST::GUEST[:rw]"
+            how += "; --disk SIZE bounds what is written" if any(d.writable for d in grants.dirs) else ""
+            return _given(bool(words), words or "no directory", how)
         case "sockets":
             return _of_sockets(grants)
         case "http":

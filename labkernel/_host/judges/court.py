@@ -65,16 +65,21 @@ class Court:
                 return [answer.value]
         return None
 
-    def tell(self, number: int, arguments: list[Any], result: Any) -> None:
-        """Let the judges know of a call that has returned."""
+    def tell(self, number: int, arguments: list[Any], result: Any) -> list[int] | None:
+        """Let the judges know of a call that has returned; return what of a list in its result the guest may see."""
+        seen: list[int] | None = None
         for judge in self._told.get(number, ()):
-            judge.after(self._table[number], arguments, result)
+            kept = judge.after(self._table[number], arguments, result)
+            seen = seen if kept is None else kept
+        if seen is not None:
+            result = ["ok", [result[1][at] for at in seen]]
         if number in self._whole:
             if self._open is not None and self._open[0] == number:
                 self._open[2] = [result]
             else:
                 self._keep([number, arguments, [result]])
             self._open = None
+        return seen
 
     def take(self) -> list[list[Any]]:
         """Return the calls kept whole since the last time."""

@@ -35,7 +35,8 @@ class NetworkJudge:
     """Lets through what `endpoints` grant, and answers everything else with `access-denied`.
 
     A granted name may be looked up, and then stands for the addresses it was found to have, in this instance and
-    for its own ports. A socket that is bound to port 0 without a grant to listen may only be used to send.
+    for its own ports. A socket that is bound to port 0 without a grant to listen may only be used to send, and to
+    receive from where it may send to: other datagrams are taken out of what it receives.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
@@ -56,7 +57,7 @@ class NetworkJudge:
             _UDP + "stream": self._may_stream,
             "wasi:sockets/udp#[method]outgoing-datagram-stream.send": self._may_send,
         }
-        self._after: dict[str, Callable[[list[Any], Any], None]] = {
+        self._after: dict[str, Callable[[list[Any], Any], list[int] | None]] = {
             _LOOKUP + "resolve-addresses": self._looking_up,
             _LOOKUP + "[method]resolve-address-stream.resolve-next-address": self._looked_up,
             _UDP + "stream": self._streaming,
@@ -80,11 +81,10 @@ class NetworkJudge:
         allows = self._before.get(name_of(function))
         return None if allows is None or allows(args) else _REFUSED
 
-    def after(self, function: Function, args: list[Any], result: Any) -> None:
-        """Note addresses of granted names, and what became of sockets."""
+    def after(self, function: Function, args: list[Any], result: Any) -> list[int] | None:
+        """Note addresses of granted names, and what became of sockets; return which datagrams may be seen."""
         note = self._after.get(name_of(function))
-        if note is not None:
-            note(args, result)
+        return None if note is None else note(args, result)
 
     # ----------------------------------------------------------------------------------------- decisions
 
@@ -139,12 +139,18 @@ class NetworkJudge:
             for stream in result[1]:
                 self._streams[stream] = self._socket(args[0])
 
-    def _received(self, args: list[Any], result: Any) -> None:
+    def _received(self, args: list[Any], result: Any) -> list[int] | None:
+        """Remember who wrote to a socket that listens; to any other only those may write whom it may write to."""
+        if result[0] != "ok":
+            return None
         socket = self._streams.get(args[0])
-        if socket is not None and socket.listens and result[0] == "ok":
-            for _, remote in result[1]:
+        senders = [place_of(remote) for _, remote in result[1]]
+        if socket is not None and socket.listens:
+            for sender in senders:
                 if len(socket.peers) < _PEERS:
-                    socket.peers.add(place_of(remote))
+                    socket.peers.add(sender)
+            return None
+        return [at for at, sender in enumerate(senders) if self._may_reach("udp", sender)]
 
     def _dropped(self, args: list[Any], result: Any) -> None:
         for known in (self._lookups, self._sockets, self._streams):

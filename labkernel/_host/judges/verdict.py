@@ -31,8 +31,11 @@ class Judge(Protocol):
     def before(self, function: Function, args: list[Any]) -> Answer | None:
         """Return an answer in the host's place, or `None` to let the call through."""
 
-    def after(self, function: Function, args: list[Any], result: Any) -> None:
-        """Take note of a call that was made."""
+    def after(self, function: Function, args: list[Any], result: Any) -> list[int] | None:
+        """Take note of a call that was made.
+
+        Of a list in the result return the positions that the guest may see, `None` for all.
+        """
 
 
 def name_of(function: Function) -> str:

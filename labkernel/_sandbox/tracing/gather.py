@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import struct
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from labkernel._capability import Grants
 from labkernel._host import Ledger
@@ -15,11 +16,14 @@ from labkernel._sandbox.membrane import Wrapped
 from labkernel._sandbox.tracing.follow import Names
 from labkernel._sandbox.tracing.least import least
 from labkernel._sandbox.tracing.records import Event, HostCall, Trace
-from labkernel._sandbox.tracing.seen import Seen
+from labkernel._sandbox.tracing.seen import Seen, plain_name
 from labkernel._sandbox.tracing.uses import Uses
 from labkernel._wit import World
 
 __all__ = ["Gathering"]
+
+_NUMBER: Final = struct.Struct(f"<H{ENTRY - 2}x")
+"""The function of an entry."""
 
 
 class Gathering:
@@ -69,6 +73,21 @@ class Gathering:
                 self._seen.append(Seen(entry, event, args, value[0] if value else None))
         self._raw.clear()
         return self._seen
+
+    def counts(self, event: int) -> dict[str, int]:
+        """Return how often each function was called in an event, most often first, by name without version.
+
+        Read from the ledger's numbers alone, with nothing decoded.
+        """
+        numbers: Counter[int] = Counter()
+        for told, ledger in self._raw:
+            if told == event:
+                numbers.update(number for (number,) in _NUMBER.iter_unpack(ledger.entries))
+        numbers.update(seen.entry.number for seen in self._seen if seen.event == event)
+        named: Counter[str] = Counter()
+        for number, count in numbers.items():
+            named[plain_name(self._table[number].function)] += count
+        return dict(named.most_common())
 
     def least(self, grants: Grants, world: World, behind: Mapping[str, str]) -> Grants:
         """Return the smallest of these grants with which the run would have worked; see `least`."""

@@ -1,6 +1,7 @@
 """Recordings: a run's events and host calls in full, as JSON lines that any machine reads.
 
-The first line is the head: format and version, the component's digest, the names of its functions by number. Each
+The first line is the head: format and version, the component's digest, the names of its functions by number, how many
+lines follow. Each
 further line is `{"start": ...}` or `{"event": ...}`, what the lab asked of the guest and what came of it, with the
 host calls made meanwhile as `[number, arguments, [result] or null]`. Values are in normal form; bytes are
 `{"bytes": base64}` and floats that JSON lacks `{"float": text}`.
@@ -58,7 +59,7 @@ def save_recording(recording: Recording, path: Path) -> None:
     """Write a recording. Raises `UsageError` where the file cannot be written."""
     head = {
         "format": _FORMAT, "version": _VERSION, "component": recording.component,
-        "functions": list(recording.functions),
+        "functions": list(recording.functions), "lines": len(recording.events),
     }  # fmt: skip
     lines = [head, *map(_line, recording.events)]
     text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
@@ -82,6 +83,11 @@ def load_recording(path: Path) -> Recording:
         if head["version"] != _VERSION:
             raise UsageError(
                 f"{str(path)!r} is a recording of version {head['version']}, expected {_VERSION}; record it anew."
+            )
+        if head["lines"] != len(rest):
+            raise UsageError(
+                f"{str(path)!r} was cut: it has {len(rest)} of {head['lines']} lines after the first; "
+                "save it anew with %wasm trace NAME --save FILE."
             )
         made = Recording(str(head["component"]), tuple(map(str, head["functions"])), tuple(map(_event, rest)))
         if any(call[0] >= len(made.functions) for call in made.calls):

@@ -49,7 +49,7 @@ class HostCall:
 class Event:
     """One call of the guest by the lab: what it used of its budgets. `None` is what was not counted.
 
-    `memory_bytes` is the guest's linear memory when the call was over.
+    `memory_bytes` is the guest's linear memory when the call was over, `disk_bytes` what it wrote to directories.
     """
 
     number: int
@@ -59,6 +59,7 @@ class Event:
     output_bytes: int = 0
     fuel_used: int | None = None
     memory_bytes: int | None = None
+    disk_bytes: int | None = None
     error: str = ""
 
     def to_json(self) -> dict[str, Any]:

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from labkernel._sandbox.ledger import Entry
-from labkernel._wit import ResultType
+from labkernel._wit import Function, ResultType
 
-__all__ = ["DROP", "Seen"]
+__all__ = ["DROP", "Seen", "plain_name"]
 
 DROP: Final = "[resource-drop]"
 #: Errors by which WASI's interfaces refuse what was not granted.
 _REFUSAL: Final = re.compile(r"err\((access-denied|access|not-permitted|read-only|HTTP-request-denied)\)")
+
+
+def plain_name(function: Function) -> str:
+    """Return interface and function without the version."""
+    return f"{function.interface.partition('@')[0]}#{function.name}" if function.interface else function.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,7 @@ class Seen:
     @property
     def name(self) -> str:
         """Interface and function without the version."""
-        function = self.entry.function
-        return (
-            f"{function.interface.partition('@')[0]}#{function.name}" if function.interface else function.name
-        )
+        return plain_name(self.entry.function)
 
     @property
     def is_drop(self) -> bool:
