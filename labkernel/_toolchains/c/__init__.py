@@ -23,6 +23,7 @@ from labkernel._toolchains.c.names import declarations
 from labkernel._toolchains.c.native import main_unit
 from labkernel._toolchains.c.source import Source
 from labkernel._toolchains.c.starter import starter
+from labkernel._toolchains.clang import output_by_lines
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
 from labkernel._toolchains.refusals import MEMORY, check_file_name, check_flags, refuse_async, refuse_names
@@ -204,6 +205,7 @@ class _Job:
                     *source.features(),
                     f'#include "{stem}.h"',
                     *declarations(header, source),
+                    *output_by_lines(source),
                 ]
                 prelude = "\n".join([*lines, f'#line 1 "{file}"', ""])
                 path.write_bytes((prelude + source.text).encode(errors="surrogatepass"))
