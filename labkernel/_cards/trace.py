@@ -93,7 +93,7 @@ def _events(trace: Trace) -> Tabular:
         f" (the first {len(shown)}, {left} more)" if left else ""
     )
     rows = tuple(_event(event) for event in shown)
-    return Tabular(heading, Table("", headers, rows, numeric=(2, 3, 4, 5, 6)), code=(1,))
+    return Tabular(heading, Table("", headers, rows, numeric=(2, 3, 4, 5, 6)).trimmed(), code=(1,))
 
 
 def _of(budget: str, trace: Trace) -> str:
