@@ -37,7 +37,13 @@ class Scaffold:
 
 def scaffold(source: Source, header: Header, file: str, *, is_cell: bool) -> Scaffold:
     """Return a source with its surroundings; only the cell itself is asked for the world's functions."""
-    lead = [f'#line 1 "{PRELUDE}"', *aliases(source, header), *output_by_lines(source), f'#line 1 "{file}"', ""]
+    lead = [
+        f'#line 1 "{PRELUDE}"',
+        *aliases(source, header),
+        *output_by_lines(source),
+        f'#line 1 "{file}"',
+        "",
+    ]
     calls = [(f, p) for f in header.exported if (p := _defined(source, header, f))] if is_cell else []
     lines = [_call(f, path) for f, path in calls]
     tail = "\n".join(["", f'#line 1 "{TAIL}"', *lines, ""]) if lines else ""
