@@ -8,7 +8,7 @@ from labkernel._timing import Table, format_bytes
 
 __all__ = ["peek_card"]
 
-_SHOWN = 80
+_SHOWN = 60
 
 
 def peek_card(peek: Peek) -> Card:
