@@ -214,7 +214,7 @@ def test_timings_save_and_compare(shell: Shell, tmp_path: Path) -> None:
         ("%%wasm wat x --world nowhere\n(module)", UsageError, "no WIT has been given"),
         ("%instantiate nothing", UsageError, "Component 'nothing' is not known"),
         ("%instantiate basics --envv A=1", UsageError, "Did you mean '--env'"),
-        ("%fire nothing", UsageError, "neither an instance nor a component"),
+        ("%fire nothing", UsageError, "Start one with %instantiate COMPONENT --as nothing"),
         ("%fire basics nofunction(1)", UsageError, "nofunction"),
         ("%fire basics double({a: 1})", ValueDoesNotFit, "u32"),
         ("%fire basics double(1", UsageError, "col"),
