@@ -25,6 +25,8 @@ __all__ = ["BASELINES", "Native", "floor", "process"]
 
 #: Baselines that `%timings --baseline` knows.
 BASELINES: Final = ("process",)
+#: What is planned.
+_LATER: Final = ("container", "node")
 _FLOOR_SOURCE: Final = "int main(void) { return 0; }\n"
 _SPAWN_LIMIT_S: Final = 10.0
 
@@ -40,6 +42,8 @@ class Native:
 
 def check_name(name: str) -> str:
     """Return a baseline's name if it is known; raises `UsageError` otherwise."""
+    if name in _LATER:
+        raise UsageError(f"Baseline {name!r} is planned and not there yet; known: {', '.join(BASELINES)}.")
     if name not in BASELINES:
         raise UsageError(
             f"Baseline {name!r} is not known; known: {', '.join(BASELINES)}.{did_you_mean(name, BASELINES)}"

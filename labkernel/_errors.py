@@ -73,7 +73,8 @@ class Diagnostic:
 
     def render(self) -> str:
         """Return the message as a compiler prints it: place, text, the line and a caret."""
-        place = f"{self.file or 'cell'}:{self.line}:{self.column}: " if self.line else ""
+        column = f":{self.column}" if self.column else ""
+        place = f"{self.file or 'cell'}:{self.line}{column}: " if self.line else ""
         code = f"[{self.code}]" if self.code else ""
         lines = [f"{place}{self.severity}{code}: {self.message}"]
         if self.line and self.text:

@@ -193,7 +193,9 @@ def test_html_is_scoped_semantic_and_still(name: str) -> None:
     assert page.tags[0][1].get("aria-label")
     assert [tag for tag, _ in page.tags].count("style") == 1
     classes = {c for _, attrs in page.tags for c in (attrs.get("class") or "").split()}
-    assert all(c.startswith("lk-") for c in classes)
+    formulas = {"mathjax_ignore", "tex2jax_ignore"}
+    assert formulas <= set((page.tags[0][1].get("class") or "").split()), "$x$ would be typeset"
+    assert all(c.startswith("lk-") for c in classes - formulas)
     assert not any(
         key.startswith("on") or key in {"href", "src", "id"} for _, attrs in page.tags for key in attrs
     )

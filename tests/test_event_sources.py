@@ -386,7 +386,7 @@ def test_rows_of_lists() -> None:
     assert list(open_source(pair, EventOptions(events=[(1, 2), {"b": 4, "a": 3}]))) == [[1, 2], [3, 4]]
     with pytest.raises(BadEvent, match=r"the rows of a list, row 1: add takes 2 arguments \(a, b\)"):
         open_source(pair, EventOptions(events=[(1, 2), (1, 2, 3)]))
-    with pytest.raises(UsageError, match="A generator is no table of events"):
+    with pytest.raises(UsageError, match="A value of type generator is no table of events"):
         open_source(pair, EventOptions(events=iter_rows()))
 
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import random
-import re
-import shutil
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from host_callbacks import STORE
@@ -161,14 +157,3 @@ def test_a_cell_that_does_not_run(store: Kernel, body: str, error: str, said: st
     assert said in got["text"]
     assert "labkernel/" not in got["text"]
     _works(store)
-
-
-def test_the_readmes_example(kernel: Kernel, require: Callable[[str, object], None]) -> None:  # noqa: F811
-    """The section of the README runs as it stands."""
-    require("rustc", shutil.which("rustc"))
-    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## Write an import in a cell")[2].partition("```\n")[2].partition("```")[0]
-    shown = [kernel.run(cell) for cell in re.split(r"\n\n(?=%)", section)]
-    assert [got["error"] for got in shown] == [""] * 6
-    assert "ok(4)" in shown[4]["shown"]
-    assert 'err("gold")' in shown[5]["shown"]

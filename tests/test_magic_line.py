@@ -60,7 +60,7 @@ def test_expression_reaches_to_the_next_option() -> None:
         ("fn --sed 4", r"knows no option '--sed'.*Did you mean '--seed'\?"),
         ("fn -x", "knows no option '-x'"),
         ("fn --seed", "--seed needs a value"),
-        ("fn --seed four", "invalid int value: 'four'"),
+        ("fn --seed four", "'four' is no whole number"),
         ("fn --env 'A=b", "quote that is not closed"),
     ],
 )

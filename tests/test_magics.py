@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -28,7 +29,9 @@ from labkernel import (
 )
 from labkernel._errors import Diagnostic
 from labkernel._fire import Answer, Run
-from labkernel._magics import complete, progress
+from labkernel._magics import complete, later, progress
+from labkernel._magics.parsers import FIRE
+from labkernel._magics.wasm import ACTIONS
 
 FLAGS = """(component
   (core module $m
@@ -211,7 +214,7 @@ def test_timings_save_and_compare(shell: Shell, tmp_path: Path) -> None:
         ("%%wasm wat x --world nowhere\n(module)", UsageError, "no WIT has been given"),
         ("%instantiate nothing", UsageError, "Component 'nothing' is not known"),
         ("%instantiate basics --envv A=1", UsageError, "Did you mean '--env'"),
-        ("%fire nothing", UsageError, "neither an instance nor a component"),
+        ("%fire nothing", UsageError, "Start one with %instantiate COMPONENT --as nothing"),
         ("%fire basics nofunction(1)", UsageError, "nofunction"),
         ("%fire basics double({a: 1})", ValueDoesNotFit, "u32"),
         ("%fire basics double(1", UsageError, "col"),
@@ -319,12 +322,53 @@ def test_tab_offers_nothing_else(shell: Shell) -> None:
 
 def test_help(shell: Shell) -> None:
     """A magic's docstring is its manual, options included."""
-    for name in ("wit", "wasm", "instantiate", "fire", "timings"):
+    for name in ("wit", "wasm", "check", "instantiate", "fire", "timings"):
         magic = shell.shell.find_line_magic(name)
         assert magic is not None
         assert "::" in (magic.__doc__ or "")
     assert "--seed S" in (shell.shell.find_line_magic("fire").__doc__ or "")
     assert "--dir HOST::GUEST[:rw]" in (shell.shell.find_line_magic("instantiate").__doc__ or "")
+
+
+def test_the_manual_groups_options(shell: Shell) -> None:
+    """Options stand under what they are for, each once."""
+    manual = shell.shell.find_line_magic("fire").__doc__ or ""
+    titles = (
+        "Which events:",
+        "Load, and when",
+        "Comparing and",
+        "What becomes",
+        "Grants;",
+        "Budgets:",
+        "How it is",
+    )
+    places = [manual.index(f"\n{title}") for title in titles]
+    assert places == sorted(places)
+    for option in FIRE.options:
+        assert len(re.findall(rf"^  {option}\b", manual, re.MULTILINE)) == 1
+
+
+def test_what_is_planned_is_refused_by_name(shell: Shell) -> None:
+    """What comes later says so, with what does the job until then, and is nowhere declared as there."""
+    for action in later.ACTIONS:
+        assert action not in ACTIONS
+        with pytest.raises(UsageError, match=f"%wasm {action} is planned and not there yet"):
+            shell.run(f"%wasm {action} basics")
+    with pytest.raises(UsageError, match="%check is planned and not there yet"):
+        shell.run("%check 1")
+    with pytest.raises(UsageError, match="'container' is planned and not there yet; known: process"):
+        shell.run("%timings basics --baseline container")
+    with pytest.raises(UsageError, match="%fire --on is planned and not there yet"):
+        shell.run("%fire basics --on node")
+
+
+def test_the_doctor_of_one_language(shell: Shell) -> None:
+    """`%wasm doctor LANGUAGE` shows what that language needs, and refuses another word."""
+    shell.run("%wasm doctor wat")
+    assert "toolbox" in shell.text
+    assert "jupyterlab" not in shell.text
+    with pytest.raises(UsageError, match="Unknown language 'wot'"):
+        shell.run("%wasm doctor wot")
 
 
 @pytest.mark.parametrize(

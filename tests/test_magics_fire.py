@@ -116,10 +116,13 @@ def test_the_card_and_the_timeline(shell: Shell) -> None:
     assert "cold start" in shell.bundles[-1]["text/html"]
     assert shell.run("%timings") is run
     assert "basics latency" in shell.text
+    assert "Latency of basics: count, closed loop, 1 in flight, cold" in shell.text
     assert shell.run("%timings --timeline") is run
     assert "executing" in shell.text
-    assert "application/vnd.plotly.v1+json" in shell.bundles[-1]
-    assert len(shell.bundles) == 1
+    assert "application/vnd.plotly.v1+json" in shell.bundles[0]
+    assert [list(bundle)[-1] for bundle in shell.bundles] == ["text/plain", "text/plain"]
+    assert "as a table" in shell.bundles[-1]["text/html"]
+    assert "executing" in shell.bundles[-1]["text/html"]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,8 @@ def test_the_card_and_the_timeline(shell: Shell) -> None:
         ("--duration 10", "has no unit"),
         ("--rate 5/s", "How many events"),
         ("-n 5 --arrival trace:absent.txt", "No such file"),
-        ("-n five", "invalid int value"),
+        ("-n five", "-n: 'five' is no whole number"),
+        ("-n 5 --on node", "%fire --on is planned and not there yet"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_fired(shell: Shell, line: str, why: str) -> None:

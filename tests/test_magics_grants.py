@@ -137,11 +137,13 @@ def test_trace_and_least(shell: Shell) -> None:
     shell.run("seen.seconds()\nseen.seconds()")
     trace = shell.run("%wasm trace seen")
     assert isinstance(trace, Trace)
-    (bundle,) = [bundle for bundle in shell.bundles if plot.PLOTLY_TYPE in bundle]
-    assert "<svg" in bundle["text/html"]
+    card, figure = shell.bundles
+    assert "<svg" in figure["text/html"]
+    assert plot.PLOTLY_TYPE in figure
+    assert plot.PLOTLY_TYPE not in card, "JupyterLab would show the figure in the card's place"
     for text in ("wasi:clocks/wall-clock", "now()", "virtual", "--clock step:1s"):
-        assert text in bundle["text/plain"]
-        assert text in bundle["text/html"]
+        assert text in card["text/plain"]
+        assert text in card["text/html"]
     shell.run("%wasm trace seen --least")
     assert shell.text.strip() == "%instantiate clocked --as seen --clock step:1s"
     shell.run(shell.text.strip() + " --strict")
@@ -222,6 +224,6 @@ def test_the_figure_of_a_trace() -> None:
         "the world itself",
     ]
     assert "&lt;b&gt;" in parts["data"][0]["text"][1]
-    assert "<b>" not in plot.trace_bundle(trace, html_card="", text="")["text/html"].replace("<b></b>", "")
+    assert "<b>" not in plot.trace_bundle(trace)["text/html"].replace("<b></b>", "")
     empty = Trace("fn", "0" * 64, ())
-    assert plot.trace_bundle(empty, html_card="<p>", text="t") == {"text/html": "<p>", "text/plain": "t"}
+    assert plot.trace_bundle(empty) == {}

@@ -354,13 +354,14 @@ def test_options_change_the_code(kit: Kit, c: C) -> None:
 
 
 def test_output_of_the_guest_is_whole(kit: Kit, c: C) -> None:
-    """What `printf` writes arrives once it is flushed."""
+    """Each line that `printf` writes arrives, in every call, and the rest once it is flushed."""
     cell = "#include <stdio.h>\n" + SHORT.replace(
-        "return true", 'printf("héllo %d\\n", 5); fflush(stdout); return true'
-    )
+        "return true", 'printf("héllo\\nfrom %d\\n", 5); return true'
+    ).replace("return false", 'printf("bye"); fflush(stdout); return false')
     call = kit.start(kit.build(c, cell, FAAS).wasm)
-    call("handle", ADDED)
-    assert "".join(text for _, text in call.output) == "héllo 5\n"
+    for event in (ADDED, ADDED, EVENT):
+        call("handle", event)
+    assert "".join(text for _, text in call.output) == "héllo\nfrom 5\n" * 2 + "bye"
 
 
 def test_a_build_that_takes_too_long_is_stopped(kit: Kit, c: C) -> None:

@@ -134,15 +134,17 @@ def wit_card(
     """
     sections: list[Section] = []
     for world in package.worlds:
-        sections.append(Tabular(f"World {world.name}", _world_table(world), code=(1,)))
+        sections.append(Tabular(f"World {world.name}", _world_table(world).trimmed(), code=(1,)))
     shown = {item.name for world in package.worlds for item in world.exports}
     for interface in package.interfaces:
         if interface.functions and interface.name not in shown:
             rows = tuple(_function_row("function", f) for f in interface.functions)
-            sections.append(Tabular(f"Interface {interface.name}", Table("", _HEADERS, rows), code=(1,)))
+            sections.append(
+                Tabular(f"Interface {interface.name}", Table("", _HEADERS, rows).trimmed(), code=(1,))
+            )
     types = tuple(_types(package))
     if types:
-        sections.append(Tabular("Types", Table("", ("type", "is", "meaning"), types), code=(0, 1)))
+        sections.append(Tabular("Types", Table("", ("type", "is", "meaning"), types).trimmed(), code=(0, 1)))
     every_note = (*package.notes, *notes)
     if every_note:
         sections.append(Listing("Notes", every_note))

@@ -13,6 +13,8 @@ from labkernel._timing import Table
 __all__ = ["card_html"]
 
 _LONG: Final = 6
+#: What lies between two dollar signs of a guest's text is no formula (and could hold a link): MathJax's own words.
+_NO_FORMULAS: Final = "mathjax_ignore tex2jax_ignore"
 _SHORT: Final = 44
 
 
@@ -31,7 +33,7 @@ def card_html(card: Card) -> str:
     if card.next_line:
         parts.append(_next(card))
     inner = "".join(parts)
-    return f'<section class="{frame}" aria-label="{_one(label)}"><style>{STYLE}</style>{inner}</section>'
+    return f'<section class="{frame} {_NO_FORMULAS}" aria-label="{_one(label)}"><style>{STYLE}</style>{inner}</section>'
 
 
 def _one(text: str) -> str:

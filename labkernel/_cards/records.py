@@ -154,8 +154,8 @@ def _(record: Instance) -> Card:
 
 
 def _cut(text: str, limit: int = 120) -> str:
-    """Return a text that fits a row, with how much was left out."""
-    if len(text) <= limit:
+    """Return a text that fits a row, with how much was left out, where that is worth the mention."""
+    if len(text) <= limit + 30:
         return text
     return f"{text[: limit - 20]}… ({len(text)} characters)"
 

@@ -40,7 +40,7 @@ def doctor_card(tools: Sequence[ToolLine], *, notes: Sequence[str] = (), next_li
         for t in tools
     )
     tones: tuple[tuple[int, Tone], ...] = tuple((i, _tone(tool)) for i, tool in enumerate(tools))
-    table = Table("", ("tool", "state", "version", "for", "to install"), rows)
+    table = Table("", ("tool", "state", "version", "for", "to install"), rows).trimmed()
     return Card(
         title="the tools of this lab",
         kind="Doctor",

@@ -94,7 +94,8 @@ def _events(trace: Trace) -> Tabular:
         f" (the first {len(shown)}, {left} more)" if left else ""
     )
     rows = tuple(_event(event, writes=writes) for event in shown)
-    return Tabular(heading, Table("", headers, rows, numeric=tuple(range(2, len(headers) - 1))), code=(1,))
+    table = Table("", headers, rows, numeric=tuple(range(2, len(headers) - 1)))
+    return Tabular(heading, table.trimmed(), code=(1,))
 
 
 def _of(budget: str, trace: Trace) -> str:

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         help="toolbox, labextension, rust, c, go@1.26 (default: all that can be, in the installed version)",
     )
     build = add("build", _build, "Build a snippet into a component.")
-    build.add_argument("language", help="rust, c, wat")
+    build.add_argument("language", help="rust, c, cpp, zig, go, js, ts, python or wat")
     build.add_argument("file", help="the snippet")
     build.add_argument("--wit", help="a .wit file that holds the world")
     build.add_argument("--world", help="the world's name, when there are several")

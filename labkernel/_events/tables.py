@@ -36,7 +36,8 @@ class Table:
             self.is_pandas, self._read = False, self._plain
         else:
             raise UsageError(
-                f"A {kind} is no table of events; give a DataFrame, an Arrow table or a list with a row per event."
+                f"A value of type {kind} is no table of events; "
+                "give a DataFrame, an Arrow table or a list with a row per event."
             )
         self.name = f"the rows of a {kind}"
 

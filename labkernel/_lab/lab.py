@@ -252,7 +252,8 @@ class Lab(Seeing):
                 raise UsageError(f"{wanted!r} is an instance already; grants go to %instantiate.")
             raise UsageError(
                 f"Target {wanted!r} is neither an instance nor a component; known: "
-                f"{', '.join(dict.fromkeys(known)) or 'none yet'}.{did_you_mean(wanted, known)}"
+                f"{', '.join(dict.fromkeys(known)) or 'none yet'}.{did_you_mean(wanted, known)} "
+                f"Start one with %instantiate COMPONENT --as {wanted}, or build it with %%wasm LANGUAGE {wanted}."
             )
         build = self.component(wanted)
         return (

@@ -41,7 +41,7 @@ def unload(shell: InteractiveShell) -> None:
         screen.unregister()
         lab.close()
         for kind, names in {
-            "line": ("wit", "wasm", "instantiate", "fire", "timings"),
+            "line": ("wit", "wasm", "check", "instantiate", "fire", "timings"),
             "cell": ("wit", "wasm", "fire", "host"),
         }.items():
             for name in names:

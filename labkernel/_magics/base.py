@@ -63,8 +63,7 @@ def magic(kind: str, name: str, parser: MagicParser) -> Callable[[_Method], _Met
             finally:
                 self.screen.end()
 
-        options = parser.format_help().partition("options:")[2]
-        framed.__doc__ = f"{inspect.cleandoc(method.__doc__ or '')}\n\nOptions:{options}"
+        framed.__doc__ = f"{inspect.cleandoc(method.__doc__ or '')}\n\n{parser.manual}\n"
         made: _Method = _MARKERS[kind](name)(no_var_expand(framed))
         return made
 

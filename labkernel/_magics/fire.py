@@ -68,20 +68,19 @@ class FireMagics(LabMagics):
 
         ::
 
-            %fire fn handle({event-type: object-added, event-version: "2.1"})
-            %fire fn {event-type: object-added, event-version: "2.1"}
-            %fire fn --args {"event_type": "object-added", "event_version": "2.1"}
             %fire fn                          one generated event, with its call to edit
+            %fire fn {event-type: object-added, event-timestamp: {seconds: 1, nanoseconds: 0}, event-version: "2"}
+            %fire fn --args event             the arguments from a variable, or any expression, of the notebook
             %fire fn -n 1000 --seed 7         a thousand generated events, edges first
+            %fire fn -n 100 --set event-type=[object-added,object-removed] --near 2026-01-01T00:00:00Z
+            %fire fn -n 100 --template s3     events as a platform sends them, mapped by names
+            %fire fn --events log.jsonl --map event-type=detail.kind
+            %fire fn --rows df                the rows of a DataFrame
             %fire fn --duration 10s -c 4      four on their way at any time, for ten seconds
             %fire fn --duration 10s --rate 200/s --arrival poisson --policy keep-alive:30s
             %fire fn --arrival trace:times.txt@10x --queue 100 --policy pool:2
-            %fire fn --replay run.jsonl       a recorded run again, every host call answered from the file
-            %fire fn -n 100 --set event-type=[object-added,object-removed] --near 2026-01-01T00:00:00Z
-            %fire fn --events log.jsonl --map event-type=detail.kind
-            %fire fn --rows df                the rows of a DataFrame
-            %fire fn -n 100 --template s3     events as a platform sends them, mapped by names
             %fire a b c -n 1000 --differential --oracle expected
+            %fire fn --replay run.jsonl       a recorded run again, every host call answered from the file
 
         The call is WAVE, the component model's value syntax, and is taken as typed. As `%%fire TARGET
         [FUNCTION]` the cell's body is the arguments.
@@ -98,15 +97,11 @@ class FireMagics(LabMagics):
         start instances of their own, with the same grants. What executes at once has a host process each, at
         most one per core.
 
-        Many events one after the other at a warm instance are fired inside the engine, by a driver: a component that
-        is made for the function, composed in front of the target, and calls it in a loop with the clock read around
-        each call, or around a group of calls where one is shorter than ten clock reads. The first events go by the
-        engine's C functions while the driver is made, then the instance is started anew behind it and stays there. It
-        is made where the events would take longer without it, and kept in the cache. The run says which path timed
-        it, why not a faster one, and what a component that does nothing takes on the same path. No driver is used
-        in an open loop, with several events in flight, with other policies than warm, with a budget of fuel, behind
-        a membrane (a trace, a granted clock, sockets, HTTP), with imports answered by the notebook, and for functions
-        with handles.
+        Many events one after the other at a warm instance are fired inside the engine, by a driver: a component made
+        for the function that calls it in a loop and reads the clock around each call, or around a group of calls
+        where one is shorter than ten clock reads. The first events go by the engine's C functions while the driver
+        is made; then the instance is started anew behind it. The run says which path timed it, why not a faster one,
+        and what a component that does nothing takes on the same path.
 
         Stop it with the interrupt button: the run so far is shown and bound. `%timings` then plots the last
         run's latencies, `%timings --timeline` its events as queued, cold start, executing.

@@ -8,34 +8,65 @@ argparse the options and their values, and keeps the rest, the words and the WAV
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from labkernel._errors import UsageError, did_you_mean
+from labkernel._magics.later import later
 
-__all__ = ["Line", "MagicParser", "parse_line", "words_only"]
+__all__ = ["Line", "MagicParser", "number", "parse_line", "whole_number", "words_only"]
 
 _OPTION: Final = re.compile(r"--[A-Za-z][\w-]*|-[A-Za-z](?=[\s=]|$)")
 
 
 class MagicParser(argparse.ArgumentParser):
-    """An option parser whose errors are the lab's and that never ends the process."""
+    """An option parser whose errors are the lab's and that never ends the process.
 
-    def __init__(self, prog: str, description: str = "") -> None:
+    `later` are options that are planned: what to say of each.
+    """
+
+    _section: argparse._ArgumentGroup | None = None
+
+    def __init__(self, prog: str, *, later: Mapping[str, str] | None = None) -> None:
         super().__init__(
             prog=prog,
-            description=description,
+            usage=argparse.SUPPRESS,
             add_help=False,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=functools.partial(argparse.HelpFormatter, width=100, max_help_position=24),
         )
+        self.later = dict(later or {})
 
     def error(self, message: str) -> NoReturn:
-        """Raise `UsageError` with argparse's words and the usage."""
-        raise UsageError(f"{self.prog}: {message}. Options: %{self.prog.lstrip('%')}? shows them.")
+        """Raise `UsageError` with argparse's words and where the options are explained."""
+        raise UsageError(f"{self.prog}: {message.removeprefix('argument ')}. {self.prog}? explains it.")
+
+    def section(self, title: str) -> None:
+        """Begin a part of the manual: options that are declared from here on stand under this title."""
+        self._section = self.add_argument_group(title)
+
+    def add_argument(self, *names: Any, **how: Any) -> argparse.Action:
+        """Declare an option, in the section begun last."""
+        if self._section is not None:
+            return self._section.add_argument(*names, **how)
+        return super().add_argument(*names, **how)
+
+    @property
+    def manual(self) -> str:
+        """Every option with its help, section by section."""
+        text = self.format_help().strip()
+        return text.replace("options:", "Options:", 1) if text.startswith("options:") else text
+
+    def unknown(self, name: str) -> UsageError:
+        """Return the error for an option that is not declared: planned, misspelt, or none at all."""
+        if name in self.later:
+            return UsageError(later(f"{self.prog} {name}", self.later[name]))
+        near = did_you_mean(name, self.options) or f" Known: {', '.join(sorted(self.options))}."
+        return UsageError(f"{self.prog} knows no option {name!r}.{near} {self.prog}? explains all of them.")
 
     @property
     def options(self) -> dict[str, argparse.Action]:
@@ -49,6 +80,22 @@ class MagicParser(argparse.ArgumentParser):
     def add_wave(self, name: str, **how: Any) -> None:
         """Declare an option whose value is WAVE text: one word outside brackets and strings, as typed."""
         self.add_argument(name, **how).wave = True  # type: ignore[attr-defined]
+
+
+def whole_number(text: str) -> int:
+    """Return an option's whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; write one such as 1000") from None
+
+
+def number(text: str) -> float:
+    """Return an option's number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; write one such as 0.001") from None
 
 
 @dataclass(slots=True)
@@ -108,11 +155,7 @@ class _Scanner:
     def _option(self, name: str) -> None:
         action = self.parser.options.get(name)
         if action is None:
-            known = self.parser.options
-            raise UsageError(
-                f"{self.parser.prog} knows no option {name!r}; known: {', '.join(sorted(known))}."
-                + did_you_mean(name, known)
-            )
+            raise self.parser.unknown(name)
         self.at += len(name)
         if action.nargs == 0:
             self.arguments.append(name)

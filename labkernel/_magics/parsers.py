@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from labkernel._magics.line import MagicParser
+from labkernel._magics.later import ON
+from labkernel._magics.line import MagicParser, number, whole_number
 
-__all__ = ["FIRE", "HOST", "INSTANTIATE", "TIMINGS", "WASM", "WASM_LINE", "WIT", "WIT_LINE"]
+__all__ = ["CHECK", "FIRE", "HOST", "INSTANTIATE", "TIMINGS", "WASM", "WASM_LINE", "WIT", "WIT_LINE"]
 
 
 def _grants(parser: MagicParser) -> None:
     many: dict[str, Any] = {"action": "append", "default": []}
+    parser.section("Grants; nothing is granted by default")
     parser.add_argument("--env", metavar="K=V", help="an environment variable; may be repeated", **many)
     parser.add_argument(
         "--arg", metavar="A", dest="args_", help="a program argument; may be repeated", **many
@@ -49,6 +51,7 @@ def _grants(parser: MagicParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="refuse every import that was not granted by name"
     )
+    parser.section("Budgets")
     parser.add_argument(
         "--timeout", metavar="T", help="wall time per call, such as 500ms or 10s (default 5s)"
     )
@@ -60,14 +63,15 @@ def _grants(parser: MagicParser) -> None:
         help="bytes written to :rw directories, and size of a file there (default 64MiB)",
     )
     parser.add_argument("--fuel", metavar="N", help="instructions' fuel per call (default: not counted)")
+
+
+def _traces(parser: MagicParser) -> None:
+    parser.section("How it is run and watched")
     parser.add_argument(
         "--compiler",
         metavar="cranelift|winch|pulley",
         help="how machine code is made (default: the build's own)",
     )
-
-
-def _traces(parser: MagicParser) -> None:
     parser.add_argument("--trace", action="store_true", help="keep every host call, for %%wasm trace")
     parser.add_argument(
         "--record", action="store_true", help="keep every host call whole, for %%wasm trace NAME --save FILE"
@@ -176,6 +180,7 @@ def _instantiate() -> MagicParser:
 
 
 def _load(parser: MagicParser) -> None:
+    parser.section("Load, and when instances are made")
     parser.add_argument(
         "--duration", metavar="D", help="how long to fire, such as 10s or 2m; with -n whichever ends first"
     )
@@ -190,10 +195,12 @@ def _load(parser: MagicParser) -> None:
         "(trace:FILE@2x: twice as fast); default constant",
     )
     parser.add_argument(
-        "-c", dest="in_flight", type=int, metavar="N",
+        "-c", dest="in_flight", type=whole_number, metavar="N",
         help="events on their way at any time (with --rate: executing at once, at most one per core); default 1",
     )  # fmt: skip
-    parser.add_argument("--queue", type=int, metavar="N", help="how many events may wait; more are dropped")
+    parser.add_argument(
+        "--queue", type=whole_number, metavar="N", help="how many events may wait; more are dropped"
+    )
     parser.add_argument(
         "--policy",
         metavar="cold|warm|pool:N|keep-alive:T",
@@ -206,39 +213,45 @@ def _load(parser: MagicParser) -> None:
 
 
 def _fire() -> MagicParser:
-    parser = MagicParser("%fire")
-    parser.add_expression(
-        "--args", metavar="EXPR", help="the arguments as a Python expression of the notebook"
-    )
-    parser.add_argument("-n", type=int, metavar="N", help="how many events to fire")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the generator's seed (default 0)")
+    parser = MagicParser("%fire", later={"--on": ON})
+    _sources(parser)
     _load(parser)
+    _comparing(parser)
+    parser.section("What becomes of the result")
     parser.add_argument("-o", dest="variable", metavar="VAR", help="bind the result to a Python variable")
     parser.add_argument("--quiet", action="store_true", help="show nothing")
     parser.add_argument(
-        "--replay",
-        metavar="FILE",
-        help="answer every host call from a recording; without CALL, its events too",
-    )
-    _sources(parser)
+        "--shrink", action="store_true", default=None, help="after an error, find the smallest event that does the "
+        "same, in 5 s at most (default: where events were made up and the failure comes at once)",
+    )  # fmt: skip
+    parser.add_argument("--no-shrink", dest="shrink", action="store_false", help="leave the event as it is")
     _grants(parser)
     _traces(parser)
     return parser
 
 
 def _sources(parser: MagicParser) -> None:
-    """Declare where events come from, shrinking, and differential firing."""
+    """Declare where events come from."""
     many: dict[str, Any] = {"action": "append", "default": []}
+    parser.section("Which events")
+    parser.add_argument("-n", type=whole_number, metavar="N", help="how many events to fire")
+    parser.add_argument(
+        "--seed", type=whole_number, default=0, metavar="S", help="the generator's seed (default 0)"
+    )
+    parser.add_argument("--near", metavar="TIME", help="points in time near this one: 2026-01-01T00:00:00Z")
+    parser.add_expression(
+        "--args", metavar="EXPR", help="one event: its arguments as a Python expression of the notebook"
+    )
+    parser.add_argument(
+        "--template", metavar="NAME", help="events like a platform's: s3, sqs, http, sensor, cloudevents, "
+        "cloudevents-batch",
+    )  # fmt: skip
     parser.add_argument(
         "--events", metavar="FILE", help="events of a file: .jsonl, .json (CloudEvents too), .csv or .wave"
     )
     parser.add_expression(
         "--rows", metavar="EXPR", help="events of a table: a DataFrame, an Arrow table, a list of dicts"
     )
-    parser.add_argument(
-        "--template", metavar="NAME", help="events like a platform's: s3, sqs, http, sensor, cloudevents, "
-        "cloudevents-batch",
-    )  # fmt: skip
     parser.add_wave(
         "--set", metavar="FIELD=VALUE", help="fix a part of every event: a value, [a,b] to choose from, or "
         "@function of the notebook, given the event's number; may be repeated", **many,
@@ -247,15 +260,13 @@ def _sources(parser: MagicParser) -> None:
         "--map", metavar="FIELD=SOURCE", help="where a row has a part: event-type=Records.0.eventName; or what a "
         "value means: event-type[ObjectCreated:*]=object-added; may be repeated", **many,
     )  # fmt: skip
-    parser.add_argument("--near", metavar="TIME", help="points in time near this one: 2026-01-01T00:00:00Z")
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out rows that are wrong, and count them"
     )
-    parser.add_argument(
-        "--shrink", action="store_true", default=None, help="after an error, find the smallest event that does the "
-        "same, in 5 s at most (default: where events were made up and the failure comes at once)",
-    )  # fmt: skip
-    parser.add_argument("--no-shrink", dest="shrink", action="store_false", help="leave the event as it is")
+
+
+def _comparing(parser: MagicParser) -> None:
+    parser.section("Comparing and replaying")
     parser.add_argument(
         "--differential", action="store_true", help="fire the same events at several targets: %%fire a b c"
     )
@@ -264,10 +275,15 @@ def _sources(parser: MagicParser) -> None:
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=number,
         default=0.0,
         metavar="X",
         help="with --differential: how far floats may differ",
+    )
+    parser.add_argument(
+        "--replay",
+        metavar="FILE",
+        help="answer every host call from a recording; without CALL, its events too",
     )
 
 
@@ -296,18 +312,21 @@ def _timings() -> MagicParser:
         default=[],
         help="a baseline beside them: process; may be repeated",
     )
-    parser.add_argument("-r", dest="samples", type=int, metavar="SAMPLES", help="starts or calls per target")
+    parser.add_argument(
+        "-r", dest="samples", type=whole_number, metavar="SAMPLES", help="starts or calls per target"
+    )
     parser.add_expression(
         "--call", metavar="CALL", help="the event to measure with, as WAVE (default: a generated one)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="the generated event's seed (default 0)"
+        "--seed", type=whole_number, default=0, metavar="S", help="the generated event's seed (default 0)"
     )
     parser.add_argument("--save", metavar="FILE", help="write the measurement to a JSON file")
     parser.add_argument("--compare", metavar="FILE", help="compare with a saved measurement")
     return parser
 
 
+CHECK: Final = MagicParser("%check")
 WIT: Final = _wit()
 WIT_LINE: Final = _wit_line()
 WASM: Final = _wasm()

@@ -59,10 +59,11 @@ class Screen:
         self.hide(record)
         return record
 
-    def show_as(self, record: Any, bundle: dict[str, Any]) -> None:
-        """Show another view of a record than its card."""
-        if not self._line.replace(bundle):
-            publish_display_data(bundle)
+    def show_as(self, record: Any, bundle: dict[str, Any], under: dict[str, Any]) -> None:
+        """Show another view of a record than its card, and what stands under it."""
+        for part in (bundle, under):
+            if not self._line.replace(part):
+                publish_display_data(part)
         self.hide(record)
 
     def fold(self, text: str) -> None:

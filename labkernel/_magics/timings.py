@@ -9,6 +9,7 @@ from IPython.core.magic import magics_class
 from labkernel._errors import UsageError
 from labkernel._fire import Run
 from labkernel._magics.base import LabMagics, magic
+from labkernel._magics.bundles import beneath_run
 from labkernel._magics.line import parse_line
 from labkernel._magics.parsers import TIMINGS
 from labkernel._timing import Timings
@@ -68,7 +69,7 @@ class TimingMagics(LabMagics):
             raise UsageError(f"--{kind} needs a target, as in %timings {run.target.name} --{kind}.")
         from labkernel import _plot as plot  # late: figures are loaded when the first one is shown
 
-        self.screen.show_as(run, plot.run_bundle(run, kind))
+        self.screen.show_as(run, plot.run_bundle(run, kind), beneath_run(run, kind))
         return run
 
 

@@ -14,8 +14,10 @@ from labkernel._cards import explanation_card, list_card, printed
 from labkernel._errors import CompileError, UsageError, did_you_mean
 from labkernel._lab import Build, Instance
 from labkernel._magics.base import LabMagics, identifier, magic
+from labkernel._magics.later import ACTIONS as LATER
+from labkernel._magics.later import later
 from labkernel._magics.line import Line, parse_line, words_only
-from labkernel._magics.parsers import WASM, WASM_LINE
+from labkernel._magics.parsers import CHECK, WASM, WASM_LINE
 from labkernel._sandbox.tracing import Trace
 from labkernel._timing import format_bytes
 
@@ -101,6 +103,7 @@ class WasmMagics(LabMagics):
             %wasm load ./app.wasm --as app    a component built elsewhere
             %wasm save resize ./out.wasm      its bytes into a file
             %wasm doctor                      what is installed, what is missing, how to mend it
+            %wasm doctor rust                 the same for one language
             %wasm setup rust                  prepare a toolchain
             %wasm setup go@1.26               keep another version of one, for --engine 1.26
             %wasm explain E0308               the language's own explanation of an error's code
@@ -112,12 +115,24 @@ class WasmMagics(LabMagics):
         """
         parsed = parse_line(WASM_LINE, line)
         action, *rest = parsed.words or ["list"]
+        if action in LATER:
+            raise UsageError(later(f"%wasm {action}", LATER[action]))
         if action not in ACTIONS:
             raise UsageError(
                 f"%wasm knows no {action!r}; known: {', '.join(ACTIONS)}.{did_you_mean(action, ACTIONS)}"
             )
         parsed.words = rest
         return getattr(self, f"_{action}")(parsed)
+
+    @magic("line", "check", CHECK)
+    def check(self, line: str) -> None:
+        """Say that exercises are planned and not there yet.
+
+        ::
+
+            %check 1
+        """
+        raise UsageError(later("%check", "Run a lesson's cells and compare what they show with its text."))
 
     def _list(self, line: Line) -> Any:
         words_only(line, WASM_LINE, [])
@@ -168,8 +183,8 @@ class WasmMagics(LabMagics):
         self.screen.note(f"{name} written to {target} ({format_bytes(target.stat().st_size)})")
 
     def _doctor(self, line: Line) -> Any:
-        words_only(line, WASM_LINE, ["doctor [LANGUAGE]"], optional=1)
-        return self.screen.show(setup.doctor(self.lab.cache))
+        (language,) = words_only(line, WASM_LINE, ["doctor [LANGUAGE]"], optional=1)
+        return self.screen.show(setup.doctor(self.lab.cache, [language] if language else []))
 
     def _trace(self, line: Line) -> Trace | None:
         (name,) = words_only(line, WASM_LINE, ["trace NAME"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from labkernel._plot.forms import PLOTLY_TYPE, bundle, figure, spec, table_html
-from labkernel._plot.run import run_bundle, run_spec, run_text, run_timings
+from labkernel._plot.run import run_bundle, run_spec, run_table, run_text, run_timings
 from labkernel._plot.trace import trace_bundle, trace_spec
 from labkernel._timing import Timings, report_text
 
@@ -20,6 +20,7 @@ __all__ = [
     "latency_text",
     "run_bundle",
     "run_spec",
+    "run_table",
     "run_text",
     "run_timings",
     "size",

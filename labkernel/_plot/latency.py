@@ -33,7 +33,15 @@ _DASHES: Final = ("solid", "dash", "dashdot", "longdash")
 def latency_spec(timings: Timings) -> dict[str, Any]:
     """Return the cumulative curves as plain data: `data` and `layout` as plotly reads them."""
     paths = ", ".join(dict.fromkeys(timing.path for timing in timings.latencies))
-    subtitle = f"share of calls that took at most so long; path: {paths}; marks: p50, p90, p99"
+    what, unit = (
+        ("events that were answered within so long", "event")
+        if timings.title
+        else (
+            "calls that took at most so long",
+            "call",
+        )
+    )
+    subtitle = f"share of {what}; path: {paths}; marks: p50, p90, p99"
     shape = _shape(timings, subtitle)
     curves = [(t.target, t.path, t.samples, False) for t in timings.latencies]
     curves += [(b.name, "baseline", b.samples, True) for b in timings.baselines]
@@ -48,7 +56,7 @@ def latency_spec(timings: Timings) -> dict[str, Any]:
         times += [x0, x1]
         shape["shapes"].append(_band(x0, x1))
         data.append(_band_name(x0, x1))
-    shape["xaxis"] = log_axis(times, "time of one call (log scale)")
+    shape["xaxis"] = log_axis(times, f"time of one {unit} (log scale)")
     shape["yaxis"] = _share_axis()
     return {"data": data, "layout": shape}
 

@@ -19,7 +19,7 @@ from labkernel._plot.forms import CONFIG, PLOTLY_TYPE, bundle, table_markup
 from labkernel._plot.style import FAINT, PHASE_COLOURS, TEXT, label, layout
 from labkernel._timing import LatencyTiming, Phase, Table, Timings, format_count, format_ns, visible
 
-__all__ = ["run_bundle", "run_spec", "run_text", "run_timings"]
+__all__ = ["run_bundle", "run_spec", "run_table", "run_text", "run_timings"]
 
 _ROWS: Final = 40
 _ROW_HEIGHT: Final = 15
@@ -51,7 +51,7 @@ def run_bundle(run: Run, kind: str = "latency") -> dict[str, Any]:
     parts = run_spec(run)
     title = _title(run)
     notes = "".join(f"<li>{html.escape(visible(note))}</li>" for note in _notes(run))
-    under = f"{table_markup(_table(run), title)}<ul>{notes}</ul>"
+    under = f"{table_markup(run_table(run), title)}<ul>{notes}</ul>"
     return {
         PLOTLY_TYPE: parts,
         "text/html": f"{drawing(parts, title)}{under}",
@@ -61,7 +61,7 @@ def run_bundle(run: Run, kind: str = "latency") -> dict[str, Any]:
 
 def run_text(run: Run) -> str:
     """Return what the timeline shows as an aligned table with its warnings."""
-    lines = [_title(run), "", _table(run).text(), "", *(f"- {note}" for note in _notes(run))]
+    lines = [_title(run), "", run_table(run).text(), "", *(f"- {note}" for note in _notes(run))]
     return visible("\n".join(lines).rstrip())
 
 
@@ -126,7 +126,8 @@ def _row(moments: list[Moment], at_ns: int) -> _Row:
     return _Row(max(0, at_ns), n, (queued, cold, call), colds, errors)
 
 
-def _table(run: Run) -> Table:
+def run_table(run: Run) -> Table:
+    """Return the timeline as a table: when, how many events, and how long they were queued, starting, executing."""
     rows = [
         (
             format_ns(row.at_ns), f"{row.events:,}".replace(",", " "),
@@ -138,9 +139,9 @@ def _table(run: Run) -> Table:
     return Table("", headers, tuple(rows), numeric=tuple(range(len(headers))))
 
 
-def _title(run: Run) -> str:
+def _title(run: Run, what: str = "Timeline") -> str:
     loop = run.plan.loop if run.plan is not None else "closed loop"
-    return f"Timeline of {run.target.name}: {run.function.full_name}, {loop}, {run.target.policy}"
+    return f"{what} of {run.target.name}: {run.function.full_name}, {loop}, {run.target.policy}"
 
 
 def _notes(run: Run) -> list[str]:
@@ -165,8 +166,14 @@ def run_timings(run: Run) -> Timings:
         )
     warnings = run.warnings
     if len(run) > len(run.ns):
-        warnings = (*warnings, f"drawn from the first {len(run.ns)} of {len(run)} answered events")
-    return Timings("latency", tuple(targets), machine=run.machine, warnings=warnings, taken=run.taken)
+        warnings = (
+            *warnings,
+            f"drawn from the first {len(run.ns):,} of {len(run):,} answered events".replace(",", " "),
+        )
+    title = _title(run, "Latency") if run.is_load else ""
+    return Timings(
+        "latency", tuple(targets), machine=run.machine, warnings=warnings, taken=run.taken, title=title
+    )
 
 
 def _time_axis(longest: float) -> dict[str, Any]:

@@ -61,13 +61,16 @@ def trace_spec(trace: Trace) -> dict[str, Any]:
     return {"data": list(_traces(calls, starts, rows)), "layout": shape}
 
 
-def trace_bundle(trace: Trace, *, html_card: str, text: str) -> dict[str, Any]:
-    """Return the trace by mime type: the figure with its card under it, and the card's text."""
+def trace_bundle(trace: Trace) -> dict[str, Any]:
+    """Return the figure by mime type, without text: it stands beside the trace's card. Empty without calls."""
     if not trace.calls:
-        return {"text/html": html_card, "text/plain": text}
+        return {}
     parts = trace_spec(trace)
-    picture = drawing(parts, f"Host calls of {trace.target}")
-    return {PLOTLY_TYPE: parts, "text/html": f"{picture}{html_card}", "text/plain": text}
+    return {
+        PLOTLY_TYPE: parts,
+        "text/html": drawing(parts, f"Host calls of {trace.target}"),
+        "text/plain": "",
+    }
 
 
 def _row(call: HostCall) -> str:

@@ -115,7 +115,8 @@ def conforms(
     found = []
     for slot in slots.values():
         problem = _problem(slot, names)
-        if problem:
+        # A class that is missing is told once, and not for each of its functions.
+        if problem and not any(diagnostic.message == problem for diagnostic in found):
             found.append(told(problem, slot.title, f"{slot.signature} ...   # {slot.function.text}"))
     expected = {slot.title for slot in slots.values()} | {slot.owner for slot in slots.values() if slot.owner}
     for title in _titles(names, public, slots):

@@ -34,7 +34,7 @@ _TITLES: Final = {
 
 def report_title(timings: Timings) -> str:
     """Return what was measured, as a heading."""
-    return _TITLES[timings.kind]
+    return timings.title or _TITLES[timings.kind]
 
 
 def report_table(timings: Timings) -> Table:

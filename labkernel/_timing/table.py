@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Table", "text_width"]
 
@@ -26,6 +26,17 @@ class Table:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[int, ...] = ()
+
+    def trimmed(self) -> Table:
+        """Return the table without the last columns, where they say nothing in any row.
+
+        >>> Table("", ("a", "b", "c"), (("1", "", ""), ("2", "", ""))).trimmed().headers
+        ('a',)
+        """
+        width = max(
+            (i + 1 for row in self.rows for i, cell in enumerate(row) if cell), default=len(self.headers)
+        )
+        return replace(self, headers=self.headers[:width], rows=tuple(row[:width] for row in self.rows))
 
     def text(self) -> str:
         """Return the table as aligned lines, the caption above."""

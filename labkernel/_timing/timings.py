@@ -36,6 +36,7 @@ class Timings:
     """Targets and baselines measured in one run, of one kind, on one machine.
 
     `taken` is when (ISO 8601, UTC; empty if unknown), `warnings` are of the run as a whole.
+    `title` heads the figure of a run of events, whose latencies are more than calls; it is not saved.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Timings:
     machine: Machine = field(default_factory=this_machine)
     warnings: tuple[str, ...] = ()
     taken: str = ""
+    title: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in _RECORDS:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from labkernel._errors import CompileError, Diagnostic
 
-__all__ = ["Linked", "Messages", "Text", "masked", "place", "refuse_reads"]
+__all__ = ["Linked", "Messages", "Text", "masked", "output_by_lines", "place", "refuse_reads"]
 
 _HIDDEN: Final = re.compile(
     r"""(?<![\w"])(?:u8|[uUL])?R"(?P<d>[^()\\\s]{0,16})\(.*?(?:\)(?P=d)"|\Z)"""
@@ -22,6 +22,9 @@ _HIDDEN: Final = re.compile(
 )
 _DIRECTIVE: Final = re.compile(
     r"^[ \t]*(?:\#|%:|\?\?=)[ \t]*(include_next|include|embed|import)\b[ \t]*([^\n]*)", re.MULTILINE
+)
+_PRINTS: Final = re.compile(
+    r"^[ \t]*#[ \t]*include[ \t]*<(?:stdio\.h|cstdio|iostream|ostream|print)>", re.MULTILINE
 )
 _HEAD: Final = re.compile(
     r"^(?:\./)?(?P<file>[^:\n|\"]+):(?P<line>\d+):(?P<column>\d+):(?P<ranges>(?:\{[^}]*\})*:?) ?"
@@ -63,6 +66,18 @@ def masked(text: str) -> str:
 def _quiet(text: str) -> str:
     inner = re.sub(r"[^\r\n]", " ", text)
     return text[0] + inner[1:-1] + text[-1] if text[0] in "\"'" and len(text) > 1 else inner
+
+
+def output_by_lines(source: Text) -> list[str]:
+    """Return what makes standard output arrive line by line, for a source that includes what prints.
+
+    The C library keeps output that is not for a terminal until the program ends, and an instance never does: all
+    but the first line would be lost.
+    """
+    if not _PRINTS.search(source.masked):
+        return []
+    body = "{ setvbuf(stdout, 0, _IOLBF, 0); }"
+    return ["#include <stdio.h>", f"__attribute__((constructor)) static void labkernel_lines(void) {body}"]
 
 
 def line_of(text: str, number: int) -> str:

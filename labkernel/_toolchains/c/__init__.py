@@ -23,6 +23,7 @@ from labkernel._toolchains.c.names import declarations
 from labkernel._toolchains.c.native import main_unit
 from labkernel._toolchains.c.source import Source
 from labkernel._toolchains.c.starter import starter
+from labkernel._toolchains.clang import output_by_lines
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
 from labkernel._toolchains.refusals import MEMORY, check_file_name, check_flags, refuse_async, refuse_names
@@ -62,6 +63,11 @@ class C(Versioned):
             ),
             *self.origin.rows("c", cache),
         ]
+
+    def identity(self, options: Options, cache: Cache | None = None) -> str:
+        """Return what identifies zig, and how a cell's output is handed on."""
+        zig = super().identity(options, cache)
+        return f"{zig}, lines" if zig else ""
 
     def prepare(self, tool: Tool, context: Context) -> None:
         """Build the C library."""
@@ -204,6 +210,7 @@ class _Job:
                     *source.features(),
                     f'#include "{stem}.h"',
                     *declarations(header, source),
+                    *output_by_lines(source),
                 ]
                 prelude = "\n".join([*lines, f'#line 1 "{file}"', ""])
                 path.write_bytes((prelude + source.text).encode(errors="surrogatepass"))

@@ -65,6 +65,11 @@ class Cpp(Versioned):
             *self.origin.rows("cpp", cache),
         ]
 
+    def identity(self, options: Options, cache: Cache | None = None) -> str:
+        """Return what identifies zig, and how a cell's output is handed on."""
+        zig = super().identity(options, cache)
+        return f"{zig}, lines" if zig else ""
+
     def prepare(self, tool: Tool, context: Context) -> None:
         """Build the C++ library."""
         tools.build_kit(tool, context.cache, context.progress)

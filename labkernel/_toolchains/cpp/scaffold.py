@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from labkernel._toolchains.clang import output_by_lines
 from labkernel._toolchains.cpp.header import Header, Prototype
 from labkernel._toolchains.cpp.source import Source
 
@@ -36,7 +37,13 @@ class Scaffold:
 
 def scaffold(source: Source, header: Header, file: str, *, is_cell: bool) -> Scaffold:
     """Return a source with its surroundings; only the cell itself is asked for the world's functions."""
-    lead = [f'#line 1 "{PRELUDE}"', *aliases(source, header), f'#line 1 "{file}"', ""]
+    lead = [
+        f'#line 1 "{PRELUDE}"',
+        *aliases(source, header),
+        *output_by_lines(source),
+        f'#line 1 "{file}"',
+        "",
+    ]
     calls = [(f, p) for f in header.exported if (p := _defined(source, header, f))] if is_cell else []
     lines = [_call(f, path) for f, path in calls]
     tail = "\n".join(["", f'#line 1 "{TAIL}"', *lines, ""]) if lines else ""
