@@ -228,11 +228,12 @@ TEMPLATES: Final = {
             Hints(
                 _records(
                     id="messageId", message="body", payload="body",
-                    timestamp="attributes.SentTimestamp",
+                    timestamp="attributes.SentTimestamp", time="attributes.SentTimestamp",
+                    eventtimestamp="attributes.SentTimestamp",
                     receivecount="attributes.ApproximateReceiveCount", source="eventSourceARN",
                     region="awsRegion",
                 ),
-                digits=True, as_text=True,
+                digits=True, as_text=True, millis=frozenset({"SentTimestamp", "ApproximateFirstReceiveTimestamp"}),
             ),
         ),
         Template(
