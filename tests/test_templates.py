@@ -77,6 +77,7 @@ CASES: list[tuple[str, list[tuple[str, Type]]]] = [
     ("sensor", [("device", STRING), ("time", STRING), ("value", Primitive("f32")), ("battery", U8)]),
     ("cloudevents", [("id", STRING), ("source", STRING), ("type", STRING), ("time", DATETIME),
                      ("subject", OptionType(STRING)), ("data", STRING), ("dataschema", OptionType(STRING))]),
+    ("cloudevents", [("event-type", EVENT_TYPE), ("event-time", DATETIME), ("key", STRING), ("size", OptionType(U64))]),
     ("cloudevents", [("event-type", EVENT_TYPE), ("event-timestamp", DATETIME), ("bucket", STRING), ("size", U32)]),
 ]  # fmt: skip
 
