@@ -246,9 +246,10 @@ def _notes(driven: Driven, first: int, varied: int, unchecked: int) -> list[str]
             f"{format_count(first, 'event')} went by the C functions while the driver was made; those after them met a "
             "fresh instance behind it"
         )
+    taken = format_ns(driven.clock_ns) if driven.clock_ns else ""
     loop = f" and {format_ns(driven.dry_ns / driven.group)} a call for the loop" if driven.grouped else ""
     notes.append(
-        f"timed in the engine, {driven.mode}; taken out: {format_ns(driven.clock_ns)} for the clock{loop}"
+        f"timed in the engine, {driven.mode}" + (f"; taken out: {taken} for the clock{loop}" if taken else "")
     )
     if driven.grouped:
         notes.append(

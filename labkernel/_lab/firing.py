@@ -87,6 +87,7 @@ class Firing:
         before anything is fired.
         """
         notes = instance.prepare()
+        answered = instance.on_host.counts.copy()
         pool = self._pool(function, plan, events)
         path, why = choose_path(plan, self._lab.driving.facts(instance, function))
         if path == DRIVER:
@@ -102,8 +103,10 @@ class Firing:
         run = _run_of(outcome, plan, pool, seed=plan.seed if events is None else None, function=function)
         run = replace(run, target=target, budgets=instance.budgets, why=why, notes=(*notes, *run.notes))
         run = replace(run, warnings=cautions(run))
+        calls = dict(instance.on_host.counts - answered)
         if own is not None:
-            instance.hear_run(run)
+            calls |= instance.hear_run(run)
+        run = replace(run, host_calls=calls)
         self._lab.last_run = run
         return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -97,6 +98,14 @@ class Watched:
         if self.tracing.is_recorded:
             first, *rest = fired or [Played("", [], ())]
             self.played += [replace(first, calls=tuple(self._gathering.recorded[before:])), *rest]
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each host function was called in the last event, as far as the membrane tells."""
+        last = self.events[-1]
+        found = Counter(call.name for call in self._gathering.seen() if call.event == last.number)
+        if beyond := last.calls - found.total():
+            found["of any, beyond those kept"] = beyond
+        return dict(found.most_common())
 
     def next_event(self) -> int:
         """Return the number of the event that begins now."""
