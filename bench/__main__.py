@@ -10,6 +10,7 @@ import argparse
 import importlib
 import json
 import sys
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,17 +30,23 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown part {unknown[0]!r}; known: {', '.join(PARTS)}")
     importlib.import_module("labkernel")  # the whole package, before a part stands in for it
-    rows = []
+    rows, failed = [], []
     for part in given.parts or PARTS:
         print(f"... {part}", file=sys.stderr, flush=True)
-        rows += importlib.import_module(part).run()
+        try:
+            rows += importlib.import_module(part).run()
+        except Exception:  # noqa: BLE001 - the figures of the other parts took minutes and are kept
+            traceback.print_exc()
+            failed.append(part)
     print(table(rows))
     if given.json:
         Path(given.json).write_text(json.dumps([row.to_json() for row in rows], indent=1), encoding="utf-8")
     missed = [row.what for row in rows if row.is_met is False]
     if missed:
         print(f"\nGoals missed: {', '.join(missed)}")
-    return 0
+    if failed:
+        print(f"\nParts that failed: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from wasmtime import component as peer
 
 from labkernel._host import EngineSettings, Start, Supervisor
 from labkernel._host.engine import Component, Engine, Instance
+from labkernel._host.linking import Links
 from labkernel._host.watch import Watch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -75,7 +76,7 @@ def ours(folder: Path) -> Callable[[str, int], Any]:
     functions = {"add": lambda _, args: args[0] + args[1], "turn": lambda _, args: args[0][::-1]}
     instance = Instance(component, Start(), 1, 2)
     instance.arm()
-    if instance.instantiate(component.linker({NAME: functions.__getitem__})):
+    if instance.instantiate(component.linker(Links(providers={NAME: functions.__getitem__}))):
         raise AssertionError
     _, control = socket.socketpair()
     job = Watch(control, lambda job: None).open_job(1)

@@ -33,7 +33,9 @@ def c(n: int) -> str:
     """Return the C cell of edit `n`."""
     return f"""#include <stdio.h>
 bool handle(handler_event_t *event, handler_error_t *err) {{
-    if (event->event_type == EVENT_TYPE_OBJECT_ADDED) {{ printf("added\\n"); return true; }}
+    event_type_t type = event->event_type;
+    handler_event_free(event);
+    if (type == EVENT_TYPE_OBJECT_ADDED) {{ printf("added\\n"); return true; }}
     err->tag = HANDLER_ERROR_REJECTED;
     err->val.rejected = {n};
     return false;

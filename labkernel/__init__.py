@@ -40,6 +40,7 @@ from labkernel._errors import (
     ValueDoesNotFit,
     WitError,
 )
+from labkernel._fire import Run
 from labkernel._lab import Build, Instance, Lab
 from labkernel._values import Record, Some, Variant, WitErr, err, ok
 
@@ -61,6 +62,7 @@ __all__ = [
     "LabError",
     "Record",
     "RegistryError",
+    "Run",
     "Some",
     "ToolchainMissing",
     "UnknownCapability",

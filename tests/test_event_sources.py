@@ -41,6 +41,8 @@ from labkernel._events.mapping import Mapper
 from labkernel._events.moments import read_instant, rfc3339, try_instant
 from labkernel._events.paths import locate
 from labkernel._fire import Answer, Run
+from labkernel._host import protocol
+from labkernel._values import Packed, events_from_data, events_to_data
 from labkernel._wit import (
     EnumType,
     Field,
@@ -320,17 +322,45 @@ def test_fewer_and_more_events_than_rows(tmp_path: Path) -> None:
 
 def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a file over the size that is kept, many lines and one long array alike, only a piece is in memory."""
-    monkeypatch.setattr(sources, "_KEPT_BYTES", 1 << 18)
-    for suffix, text in ((".jsonl", f"{ONE}\n" * 5_000), (".json", f"[{', '.join([ONE] * 5_000)}]")):
+    monkeypatch.setattr(sources, "_KEPT_BYTES", 1 << 12)
+    lines = [ONE.replace(": 1,", f": {number * 7919},") for number in range(5_000)]
+    for suffix, text in ((".jsonl", "\n".join(lines)), (".json", f"[{', '.join(lines)}]")):
         path = tmp_path / f"large{suffix}"
         path.write_text(text)
-        assert path.stat().st_size > 1 << 18
         tracemalloc.start()
         made = open_source(HANDLE, EventOptions(events=path))
         assert sum(1 for _ in made) == len(made) == 5_000
+        assert made.kept is None
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak < 500_000
+        assert peak < 1_000_000
+
+
+def test_the_events_of_a_file_are_kept_packed(tmp_path: Path) -> None:
+    """The events of a file are kept in less room than the file takes, and come back as they were read."""
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(ONE.replace(": 1,", f": {number * 7919},") + "\n" for number in range(5_000)))
+    made = open_source(HANDLE, EventOptions(events=path))
+    assert made.kept is not None
+    assert made.kept.size_bytes < path.stat().st_size / 5
+    assert [event[0][1][0] for event in made] == [number * 7919 for number in range(5_000)]
+    assert made.kept[4_321] == [["object-added", [4_321 * 7919, 0], "2.1"]]
+
+
+@given(st.data())
+@settings(max_examples=50)
+def test_packed_events_come_back(data: st.DataObject) -> None:
+    """Whatever fits a function is the same after it was packed and had travelled."""
+    function = data.draw(functions())
+    made = [[data.draw(values(p.type)) for p in function.params] for _ in range(3)]
+    packed = Packed(made * 200)
+    there = events_from_data(protocol.unpack(protocol.pack([0, 0, events_to_data(packed)])[4:])[2])
+    assert len(there) == len(packed) == 600
+    for index in (0, 255, 256, 599, -1):
+        assert same(packed[index], made[index % 3])
+        assert same(there[index], made[index % 3])
+    with pytest.raises(IndexError, match="event 600 of 600"):
+        packed[600]
 
 
 def test_a_long_line(tmp_path: Path) -> None:
@@ -349,9 +379,9 @@ def test_a_long_line(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_is_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has been checked is what is fired."""
-    monkeypatch.setattr(sources, "_KEPT_BYTES", 100)
+    monkeypatch.setattr(sources, "_KEPT_BYTES", 10)
     path = tmp_path / "a.jsonl"
-    made = source(path, f"{ONE}\n" * 3)
+    made = source(path, f"{ONE}\n" * 600)
     path.write_text(f"{ONE}\n")
     with pytest.raises(BadEvent, match="changed while it was read"):
         next(iter(made))

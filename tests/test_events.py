@@ -257,6 +257,31 @@ def sample_value() -> dict[str, Any]:
     }
 
 
+def test_overrides_reach_into_options_and_lists() -> None:
+    """An option on the way to a part has a value then, and a list the elements that are needed; the rest stays."""
+    item = RecordType((Field("name", STRING), Field("size", U64)))
+    place = RecordType(
+        (Field("item", OptionType(item)), Field("all", ListType(item)), Field("raw", ListType(U8)))
+    )
+    function = Function("f", (Param("it", place),))
+    plain = list(events(function, seed=3, n=40))
+    fixed = {"item.name": "x", "all.1.size": 7}
+    for before, (after,) in zip(plain, events(function, seed=3, n=40, overrides=fixed), strict=True):
+        ((option, items, raw),) = before
+        assert after[0][0][0] == "x"
+        assert option is None or after[0][0][1] == option[0][1]
+        assert (after[1][1][1], len(after[1])) == (7, max(2, len(items)))
+        assert after[1][2:] == items[2:]
+        assert after[2] == raw
+    for path, words in (
+        ("raw.0", "has no field '0'"),
+        ("all.10000.size", "too far on"),
+        ("all.x", "numbers from 0"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            events(function, seed=3, n=1, overrides={path: 1})
+
+
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from worlds import BASICS
 
@@ -305,3 +307,51 @@ def test_nothing_is_ranked_within_the_harness_band() -> None:
         )
     )
     assert "a and b: no difference within the harness's band (17 ns)" in shown
+
+
+def test_a_pool_larger_than_a_table(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with more events than a table holds goes through the driver part by part, each event once and in order."""
+    monkeypatch.setattr(sys.modules["labkernel._fire.sustain"], "_TABLE", 5_000)
+    ready(lab, "double")
+    path = tmp_path / "numbers.jsonl"
+    path.write_text("".join(f'{{"x": {k}}}\n' for k in range(12_000)))
+    run = lab.fire("basics", "double", events=path)
+    assert isinstance(run, Run)
+    assert run.target.path == DRIVER
+    assert (len(run), run.error) == (12_000, None)
+    assert run.results == [2 * k for k in range(12_000)]
+    assert run.events[11_999] == [11_999]
+    again = lab.fire("basics", "double", events=path, n=30_000)
+    assert isinstance(again, Run)
+    assert again.results == [k % 12_000 * 2 for k in range(30_000)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("load", [{}, {"rate": "200000/s", "queue": 1_000_000}, {"in_flight": 2}])
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_million_events_take_little_memory(
+    lab: Lab, tmp_path: Path, load: dict[str, object], is_file: bool
+) -> None:
+    """A million events, made up or of a file, take at most 100 MB more in the notebook and in each host process."""
+    path = tmp_path / "numbers.jsonl"
+    path.write_text("".join(f'{{"x": {k}}}\n' for k in range(1_000_000)))
+    lab.fire("basics", "double", n=1000, load=load or None)
+    before = _resident()
+    events = {"events": path} if is_file else {"n": 1_000_000}
+    run = lab.fire("basics", "double", load=load or None, **events)  # type: ignore[arg-type]
+    assert isinstance(run, Run)
+    assert run.fired == 1_000_000
+    for pid, most in _resident().items():
+        assert most - before.get(pid, 40 << 20) < 100 << 20
+
+
+def _resident() -> dict[int, int]:
+    """Return the most memory that this process and each of those it started have ever had, in bytes."""
+    here = psutil.Process()
+    found = {}
+    for process in (here, *here.children(recursive=True)):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        found[process.pid] = 1024 * int(
+            next(x for x in status.splitlines() if x.startswith("VmHWM")).split()[1]
+        )
+    return found

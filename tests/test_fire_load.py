@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from labkernel._events import parse_arrivals
 from labkernel._fire import Facts, Live, Plan, Run, choose_path, make_plan
 from labkernel._fire.load import orders
 from labkernel._host import Chunk
+from labkernel._timing import this_machine
 
 MS = 10**6
 SHOP = """package acme:store@1.0.0;
@@ -37,6 +39,13 @@ BAD_START = """(component
   (core module $m (func $s unreachable) (start $s) (func (export "f") (result i32) (i32.const 1)))
   (core instance $i (instantiate $m))
   (func (export "f") (result u32) (canon lift (core func $i "f"))))"""
+
+
+#: A component that always answers the same.
+CONSTANT = """(component
+  (core module $m (func (export "count") (result i32) (i32.const ANSWER)))
+  (core instance $i (instantiate $m))
+  (func (export "count") (result u32) (canon lift (core func $i "count"))))"""
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +238,20 @@ def test_two_processes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(run.timeline.worker) == {0, 1}
     assert sorted(run.results) == sorted([*range(1, 21)] * 2)
     assert any("2 host processes" in note for note in run.notes)
+
+
+def test_two_processes_and_two_components(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second host process fires the component that was asked for, whatever was fired before in it or beside it."""
+    lab.build("wat", CONSTANT.replace("ANSWER", "1"), name="ones")
+    lab.build("wat", CONSTANT.replace("ANSWER", "2"), name="twos")
+    monkeypatch.setattr("labkernel._lab.firing.this_machine", lambda: replace(this_machine(), cores=2))
+    plan = make_plan(n=20, policy="pool:2")
+    for name in ("twos", "ones", "twos", "basics", "ones"):
+        fn = lab.instantiate(name)
+        run = fn.run(fn.find("count"), plan=plan)
+        assert set(run.timeline.worker) == {0, 1}
+        if name != "basics":
+            assert set(run.results) == {{"ones": 1, "twos": 2}[name]}
 
 
 # -------------------------------------------------------------------------------------------------- errors

@@ -18,6 +18,7 @@ from labkernel import (
     GuestTrap,
     Instance,
     Lab,
+    Run,
     UnknownCapability,
     UsageError,
     Variant,
@@ -125,6 +126,17 @@ def test_a_function_that_is_defined_anew_answers(lab: Lab) -> None:
     assert (fn.count(), fn.add(1, 1)) == (1, 2)
     lab.host("kv", names(add=lambda a, b: 7))
     assert (fn.count(), fn.add(1, 1)) == (2, 7)
+
+
+def test_a_run_counts_the_calls_that_the_notebook_answered(lab: Lab) -> None:
+    """A run of many events says how often which function was called, and so does its card."""
+    fn = over(lab)
+    fn.add(1, 1)
+    run = lab.fire(fn, "add", args=[1, 2], n=20)
+    assert isinstance(run, Run)
+    ((name, count),) = run.host_calls.items()
+    assert (name.rpartition("/")[2], count) == ("kv#add", 20)
+    assert f"{name} 20" in card_of(run).text()
 
 
 def test_modules_classes_and_objects(lab: Lab) -> None:

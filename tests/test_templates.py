@@ -15,6 +15,7 @@ from test_events import DATETIME, EVENT_TYPE, HANDLE, STRING, U8, U64
 from labkernel import BadEvent, Lab, UsageError
 from labkernel._cache import Cache
 from labkernel._events import TEMPLATES, EventOptions, open_source
+from labkernel._events.moments import read_instant
 from labkernel._events.rng import Rng
 from labkernel._fire import Answer, Run
 from labkernel._wit import EnumType, Function, ListType, OptionType, Param, Primitive, TupleType, Type
@@ -69,12 +70,14 @@ def test_object_notifications_fit_the_platform_handler() -> None:
 CASES: list[tuple[str, list[tuple[str, Type]]]] = [
     ("sqs", [("message-id", STRING), ("body", STRING), ("sent-timestamp", U64), ("approximate-receive-count", U32)]),
     ("sqs", [("id", STRING), ("payload", STRING), ("receive-count", U8), ("region", STRING)]),
+    ("sqs", [("id", STRING), ("event-timestamp", DATETIME), ("approximate-first-receive-timestamp", DATETIME)]),
     ("http", [("method", EnumType(("get", "post", "put", "delete", "patch", "head", "options"))), ("path", STRING),
               ("headers", ListType(TupleType((STRING, STRING)))), ("body", ListType(U8)), ("url", STRING)]),
     ("sensor", [("sensor-id", STRING), ("timestamp", DATETIME), ("temperature", F64), ("online", BOOL)]),
     ("sensor", [("device", STRING), ("time", STRING), ("value", Primitive("f32")), ("battery", U8)]),
     ("cloudevents", [("id", STRING), ("source", STRING), ("type", STRING), ("time", DATETIME),
                      ("subject", OptionType(STRING)), ("data", STRING), ("dataschema", OptionType(STRING))]),
+    ("cloudevents", [("event-type", EVENT_TYPE), ("event-time", DATETIME), ("key", STRING), ("size", OptionType(U64))]),
     ("cloudevents", [("event-type", EVENT_TYPE), ("event-timestamp", DATETIME), ("bucket", STRING), ("size", U32)]),
 ]  # fmt: skip
 
@@ -87,6 +90,15 @@ def test_templates_fit_by_names(name: str, fields: list[tuple[str, Type]]) -> No
     assert len(events) == 100
     assert len({repr(event) for event in events}) == 100
     assert {m.target.split(".")[0] for m in source.mapped} == {field for field, _ in fields}
+
+
+def test_a_queues_milliseconds_are_a_time() -> None:
+    """The digits of a queue's timestamp are milliseconds, and near the time that is asked for."""
+    near = "2026-03-01T00:00:00Z"
+    source = open_source(record(("timestamp", DATETIME)), EventOptions(template="sqs", near=near), n=50)
+    for ((seconds, nanoseconds),) in (event[0] for event in source):
+        assert abs(seconds - read_instant(near) // 10**9) <= 86_400
+        assert nanoseconds % 1_000_000 == 0
 
 
 def test_a_body_takes_the_whole_event() -> None:

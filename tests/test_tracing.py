@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from grants_kit import http_server, prepared_lab, tcp_server, udp_server, visiting
 
-from labkernel import CapabilityDenied, GuestTrap, UsageError
+from labkernel import CapabilityDenied, GuestTrap, Run, UsageError
 from labkernel._capability import Grants, make_grants
 from labkernel._cards import card_of
 from labkernel._lab import Instance, Lab
@@ -84,13 +84,20 @@ def test_a_trap_is_in_the_trace(lab: Lab) -> None:
 def test_a_trace_of_many_events(lab: Lab) -> None:
     """Events fired at once are one entry among the events, with all their host calls."""
     fn = lab.instantiate("asker", trace=True)
-    lab.fire(fn, "say", n=50)
+    run = lab.fire(fn, "say", n=50)
+    assert isinstance(run, Run)
     (event,) = fn.trace.events
     assert event.call == "say(...) × 50"
     assert lab.last_run is not None
     assert lab.last_run.host_calls == dict(fn.trace.counts)
     assert "host calls" in card_of(lab.last_run).text()
     assert fn.trace.counts["wasi:io/streams#[method]output-stream.write"] >= 50
+    assert run.host_calls["wasi:io/streams#[method]output-stream.write"] >= 50
+    assert sum(run.host_calls.values()) == event.calls
+    assert "host calls" in card_of(run).text()
+    again = lab.fire(fn, "say", n=10)
+    assert isinstance(again, Run)
+    assert sum(again.host_calls.values()) < event.calls
 
 
 def test_a_long_run_is_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

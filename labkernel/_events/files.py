@@ -64,11 +64,6 @@ class EventFile:
         """The file's name and format, for messages."""
         return f"{self.path.name} ({self.format})"
 
-    @property
-    def size_bytes(self) -> int:
-        """The size the file had when it was first looked at."""
-        return self._stamp[0]
-
     def rows(self) -> Iterator[Row]:
         """Yield every row. Raises `UsageError` where the file is wrong as a whole, or has changed meanwhile."""
         if self._stat() != self._stamp:

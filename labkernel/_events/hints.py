@@ -14,7 +14,7 @@ class Hints:
 
     `paths`: where parts of a name are found, `cases`: words in an enum's cases that values (globs) mean.
     `digits`: text of digits is a number; `whole`: so is a float without a fraction; `as_text`: a lone string
-    or list of bytes is the row as JSON.
+    or list of bytes is the row as JSON. `millis`: keys whose digits are milliseconds since 1970.
     """
 
     paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -22,6 +22,7 @@ class Hints:
     digits: bool = False
     whole: bool = False
     as_text: bool = False
+    millis: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from labkernel._events.cloudevents import CloudEventRow
 from labkernel._events.edges import edges
 from labkernel._events.hints import Hints, Mapped
 from labkernel._events.lookup import Path, as_mapping, follow, leaves, named, named_within, path_text
-from labkernel._events.moments import is_moment
+from labkernel._events.moments import is_moment, rfc3339
 from labkernel._events.paths import Steps, essence, locate, payload_of
 from labkernel._values import Some, to_normal
 from labkernel._wit import (
@@ -244,6 +244,8 @@ class Mapper:
         mapping = as_mapping(source)
         match wit_type:
             case RecordType() if is_moment(wit_type) and mapping is None:
+                if at and at[-1] in self.hints.millis and isinstance(source, str) and source.isdecimal():
+                    source = rfc3339(int(source) * 1_000_000)
                 return read_moment(source, wit_type, root)
             case RecordType(fields) if mapping is not None:
                 return self._fields(fields, mapping, target, steps, at)

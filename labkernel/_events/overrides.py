@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkernel._errors import LabError, UsageError, ValueDoesNotFit
+from labkernel._events.edges import edges
 from labkernel._events.paths import Steps, locate, replaced
 from labkernel._events.rng import Rng
 from labkernel._values import parse_wave, split_list, to_normal
@@ -34,9 +35,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One resolved override: the indices that lead to the part, and what draws its normal form."""
+    """One resolved override: the indices that lead to the part, its parameter's type, what draws its normal form."""
 
     steps: Steps
+    param: Type
     draw: Callable[[Rng, int], Any]
 
 
@@ -45,16 +47,23 @@ def resolve_overrides(function: Function, overrides: Mapping[str, Any]) -> tuple
 
     Wider parts come first, so that `event` and `event-type` may both be set.
     """
-    places = [(locate(function, path), path, value) for path, value in overrides.items()]
-    made = [Override(place.steps, _draw(value, place.type, path)) for place, path, value in places]
+    places = [(locate(function, path, elements=True), path, value) for path, value in overrides.items()]
+    made = [
+        Override(place.steps, function.params[place.steps[0]].type, _draw(value, place.type, path))
+        for place, path, value in places
+    ]
     return tuple(sorted(made, key=lambda override: len(override.steps)))
 
 
 def apply_overrides(event: list[Any], overrides: Sequence[Override], rng: Rng, index: int) -> list[Any]:
     """Return a copy of `event` with the overridden parts replaced."""
     for override in overrides:
-        event = replaced(event, override.steps, override.draw(rng, index))
+        event = replaced(event, override.steps, override.draw(rng, index), override.param, _first_edge)
     return event
+
+
+def _first_edge(wit_type: Type) -> Any:
+    return edges(wit_type)[0]
 
 
 def _draw(value: Any, wit_type: Type, path: str) -> Callable[[Rng, int], Any]:

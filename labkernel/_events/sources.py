@@ -1,7 +1,7 @@
 """Where the events of a run come from: made up, a template, a file or a table; checked before any is fired.
 
-A source can be gone through as often as needed. What is small is kept; what is large is read again, so that
-memory stays bounded. It knows nothing of instances.
+A source can be gone through as often as needed. Rows are kept packed; where even that is large they are read again,
+so that memory stays bounded. It knows nothing of instances.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from labkernel._events.overrides import apply_overrides, resolve_overrides
 from labkernel._events.rng import Rng
 from labkernel._events.tables import Table
 from labkernel._events.templates import Template, template
+from labkernel._values import Packed
 from labkernel._wit import Function
 
 __all__ = ["EventOptions", "EventSource", "open_source"]
 
-_KEPT_EVENTS: Final = 20_000
-_KEPT_BYTES: Final = 16 << 20
+_KEPT_BYTES: Final = 64 << 20
 _TRIED: Final = 1000
 _BAD_SHOWN: Final = 5
 _LISTED: Final = 12
@@ -91,6 +91,11 @@ class EventSource:
 
     def __iter__(self) -> Iterator[list[Any]]:
         raise NotImplementedError
+
+    @property
+    def kept(self) -> Packed | None:
+        """All its different events, where they are kept."""
+        return None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -177,14 +182,13 @@ class _Rows(EventSource):
         self._overrides = resolve_overrides(function, options.set)
         provided = [override.steps for override in self._overrides]
         self._mapper = Mapper(function, options.map, hints=hints, provided=provided)
-        self._kept: list[list[Any]] | None = []
+        self._kept: Packed | None = None
         self._check(n)
 
     def _check(self, n: int | None) -> None:
         """Go through the rows once; keep them where they are few."""
         is_template = isinstance(self._from, _TemplateRows)
-        large = isinstance(self._from, EventFile) and self._from.size_bytes > _KEPT_BYTES
-        self._kept = None if large or (is_template and (n or 1) > _TRIED) else []
+        self._kept = None if is_template and (n or 1) > _TRIED else Packed()
         bad: list[str] = []
         count = skipped = 0
         for event in self._once(bad):
@@ -194,7 +198,7 @@ class _Rows(EventSource):
             count += 1
             if self._kept is not None:
                 self._kept.append(event)
-                if len(self._kept) > _KEPT_EVENTS:
+                if self._kept.size_bytes > _KEPT_BYTES:
                     self._kept = None
             if count == n or (is_template and count == _TRIED):
                 break
@@ -207,6 +211,10 @@ class _Rows(EventSource):
 
     def __iter__(self) -> Iterator[list[Any]]:
         return islice(self._forever(), self.count)
+
+    @property
+    def kept(self) -> Packed | None:
+        return self._kept
 
     def _forever(self) -> Iterator[list[Any]]:
         while True:

@@ -228,11 +228,12 @@ TEMPLATES: Final = {
             Hints(
                 _records(
                     id="messageId", message="body", payload="body",
-                    timestamp="attributes.SentTimestamp",
+                    timestamp="attributes.SentTimestamp", time="attributes.SentTimestamp",
+                    eventtimestamp="attributes.SentTimestamp", eventtime="attributes.SentTimestamp",
                     receivecount="attributes.ApproximateReceiveCount", source="eventSourceARN",
                     region="awsRegion",
                 ),
-                digits=True, as_text=True,
+                digits=True, as_text=True, millis=frozenset({"SentTimestamp", "ApproximateFirstReceiveTimestamp"}),
             ),
         ),
         Template(
@@ -240,7 +241,7 @@ TEMPLATES: Final = {
             "HTTP requests",
             _http,
             Hints(
-                {"url": ("uri",), "eventtimestamp": ("time",),
+                {"url": ("uri",), "eventtimestamp": ("time",), "eventtime": ("time",),
                  "host": ("authority",), "timestamp": ("time",), "clientip": ("remoteAddress",)},
                 {m: (m.lower(),) for m in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")},
                 digits=True, as_text=True,
@@ -251,7 +252,7 @@ TEMPLATES: Final = {
             "readings of a sensor",
             _sensor,
             Hints(
-                {"id": ("sensorId",), "eventtimestamp": ("timestamp",),
+                {"id": ("sensorId",), "eventtimestamp": ("timestamp",), "eventtime": ("timestamp",),
                  "time": ("timestamp",), "value": ("temperature",), "device": ("sensorId",),
                  "reading": ("temperature",)},
                 as_text=True,
@@ -262,7 +263,7 @@ TEMPLATES: Final = {
             "CloudEvents 1.0, structured JSON",
             _cloudevent,
             Hints(
-                {"eventtype": ("type",), "eventtimestamp": ("time",), "timestamp": ("time",),
+                {"eventtype": ("type",), "eventtimestamp": ("time",), "timestamp": ("time",), "eventtime": ("time",),
                  "eventversion": ("specversion",), "version": ("specversion",), "eventid": ("id",),
                  "payload": ("data",)},
                 {"*.created": ("added", "created"), "*.deleted": ("removed", "deleted"),

@@ -74,7 +74,9 @@ def compare_runs(a: Run, b: Run, *, across_forms: bool = False) -> RunComparison
     names = (a.target.name, b.target.name)
     if names[0] == names[1]:
         names = (f"{names[0]} before", f"{names[1]} now")
-    return RunComparison(*names, compare(left, right), "latency" if open_loop else "call", tuple(notes))
+    return RunComparison(
+        *names, compare(left, right), "latency" if open_loop else "call", tuple(dict.fromkeys(notes))
+    )
 
 
 def _circumstances(a: Run, b: Run) -> list[tuple[str, Any, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Final, overload
 
 from labkernel._errors import UsageError
 from labkernel._fire.records import call_of
-from labkernel._values import parse_call
+from labkernel._values import Packed, parse_call
 from labkernel._wit import Function
 
 __all__ = ["POOL", "Cycle", "Written", "call_at"]
@@ -24,7 +24,8 @@ class Cycle(Sequence[list[Any]]):
     """
 
     def __init__(self, pool: Sequence[list[Any]], n: int) -> None:
-        self.pool, self._n = tuple(pool), n
+        self.pool = pool if isinstance(pool, Packed) else tuple(pool)
+        self._n = n
 
     def __len__(self) -> int:
         return self._n

@@ -128,9 +128,7 @@ def _all_ready(
         for index, (supervisor, order) in enumerate(zip(crew, orders(plan, len(crew)), strict=True)):
             first = own if index == 0 else None
             ready.append(
-                make_ready(
-                    supervisor, loaded, start, function, list(events), order, own=first, on_host=on_host
-                )
+                make_ready(supervisor, loaded, start, function, events, order, own=first, on_host=on_host)
             )
     except BaseException:
         for share in ready:

@@ -53,7 +53,8 @@ class Run:
 
     `events` and `normals` are in normal form; `ns` holds the call's time of each answered event and `timeline`
     each event fired, in the order they began. Both hold every event up to 100 000; beyond that `kinds`, `errors`
-    and `histograms` count them all. `wall_ns` is from the first event's time to the last answer.
+    and `histograms` count them all. `wall_ns` is from the first event's time to the last answer. `host_calls` counts
+    calls of imports by function, as far as they were seen: by a trace, or answered by the notebook.
     """
 
     target: Target

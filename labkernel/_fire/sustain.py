@@ -28,6 +28,8 @@ _SLICE_NS: Final = 50_000_000
 _TELL_NS: Final = 100_000_000
 _ENDLESS: Final = 1 << 62
 _MOST_OUTPUT: Final = 1 << 20
+_TABLE: Final = 50_000
+"""Different events that a driver's table holds at a time; a larger pool goes through it part by part."""
 
 
 class Making:
@@ -99,13 +101,13 @@ class _Firing:
         self, guest: Guest, plan: Plan, function: Function, pool: Sequence[list[Any]],
         on_live: Callable[[Live], None] | None,
     ) -> None:  # fmt: skip
-        self._guest, self._plan, self._function, self._pool = guest, plan, function, list(pool)
+        self._guest, self._plan, self._function, self._pool = guest, plan, function, pool
         self._on_live = on_live or (lambda live: None)
         self._size, self._next_tell = 1, clock_ns() + _TELL_NS
         self._left_to_say = _MOST_OUTPUT
         self._asked = _ENDLESS if plan.asked is None else plan.asked
         self._began = clock_ns()
-        self._fired = 0
+        self._fired = self._first_driven = self._varied = self._unchecked = 0
         self._collector = Collector(asked=plan.asked)
         self.made = Sustained(LoadOutcome(self._collector), CALLS)
 
@@ -143,7 +145,8 @@ class _Firing:
     def _turned(self, count: int) -> list[list[Any]]:
         """Return the next events of the pool, at most once around."""
         at = self._fired % len(self._pool)
-        return (self._pool[at:] + self._pool[:at])[:count]
+        found = list(self._pool[at : at + count])
+        return found + list(self._pool[: min(at, count - len(found))])
 
     def _slice(self) -> None:
         """Fire some events by the C functions."""
@@ -181,15 +184,23 @@ class _Firing:
             self._guest.restart()
 
     def _drive(self) -> None:
-        """Fire what is left through the driver."""
+        """Fire what is left through the driver, a table after the other."""
+        while not self._is_over() and self._drive_table():
+            pass
+
+    def _drive_table(self) -> bool:
+        """Fire through the driver, all that is left or one table; return whether the driver can go on."""
         first, started, began = self._fired, self._guest.behind(), clock_ns()
+        events, most = self._turned(min(len(self._pool), _TABLE)), self._asked - first
+        if len(self._pool) > _TABLE:
+            most = min(most, len(events))
         gathered = Gathered(lambda done, _: self._tell(first + done, began, gathered))
         seconds = self._plan.duration_s
         left_s = None if seconds is None else max(0.0, seconds - (began - self._began) / 1e9)
         try:
             driven = drive(
-                self._guest.supervisor, started, self._function, self._turned(len(self._pool)),
-                self._asked - first, duration_s=left_s, timeout_s=self._guest.timeout_s, gathered=gathered,
+                self._guest.supervisor, started, self._function, events, most, duration_s=left_s,
+                timeout_s=self._guest.timeout_s, gathered=gathered,
                 on_output=self._say,
             )  # fmt: skip
         except BaseException:
@@ -199,13 +210,18 @@ class _Firing:
         self._take(driven, first, began)
         if driven.error is not None:
             self._fail(driven.error)
+        return driven.error is None
 
     def _take(self, driven: Driven, first: int, began: int) -> None:
         at, now = began - self._began, clock_ns() - self._began
         feed_driven(self._collector, driven, first, began_ns=at, at_ns=now)
         self._fired += driven.done
+        if self.made.path != DRIVER:
+            self._first_driven = first
+        self._varied += driven.varied
+        self._unchecked += driven.unchecked
         self.made.path, self.made.driven = DRIVER, driven
-        self.made.notes = tuple(_notes(driven, first))
+        self.made.notes = tuple(_notes(driven, self._first_driven, self._varied, self._unchecked))
 
     def _tell(self, done: int, began: int, gathered: Gathered) -> None:
         if not self._is_due():
@@ -222,7 +238,7 @@ class _Firing:
             self.made.outcome.said.append(text)
 
 
-def _notes(driven: Driven, first: int) -> list[str]:
+def _notes(driven: Driven, first: int, varied: int, unchecked: int) -> list[str]:
     """Return how a driver has timed its events, and what of their results is not known, as sentences."""
     notes = []
     if first:
@@ -230,18 +246,17 @@ def _notes(driven: Driven, first: int) -> list[str]:
             f"{format_count(first, 'event')} went by the C functions while the driver was made; those after them met a "
             "fresh instance behind it"
         )
+    taken = format_ns(driven.clock_ns) if driven.clock_ns else ""
     loop = f" and {format_ns(driven.dry_ns / driven.group)} a call for the loop" if driven.grouped else ""
     notes.append(
-        f"timed in the engine, {driven.mode}; taken out: {format_ns(driven.clock_ns)} for the clock{loop}"
+        f"timed in the engine, {driven.mode}" + (f"; taken out: {taken} for the clock{loop}" if taken else "")
     )
     if driven.grouped:
         notes.append(
             f"percentiles are of means over {driven.group} calls: a single slow call among them is not seen as such"
         )
-    if driven.varied:
-        notes.append(f"{driven.varied} answers differed from the first one to the same event")
-    if driven.unchecked:
-        notes.append(
-            f"{driven.unchecked} answers were not compared: there was no room to keep the first ones"
-        )
+    if varied:
+        notes.append(f"{varied} answers differed from the first one to the same event")
+    if unchecked:
+        notes.append(f"{unchecked} answers were not compared: there was no room to keep the first ones")
     return notes

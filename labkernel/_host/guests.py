@@ -20,6 +20,7 @@ __all__ = ["Guests"]
 _MOST: Final = 4
 """How many processes for granted folders live at once; the one used longest ago makes room."""
 _APART: Final = 1_000_000
+_BESIDE: Final = 10_000
 """Generations of two processes never meet."""
 _Key: TypeAlias = tuple[Any, ...]
 
@@ -31,7 +32,7 @@ class Guests(Supervisor):
         super().__init__(**how)
         self._how = how
         self._homes: dict[_Key, Supervisor] = {}
-        self._made = 0
+        self._made = self._others = 0
         self._latest: Supervisor = self
         self._homes_lock = threading.Lock()
 
@@ -56,7 +57,8 @@ class Guests(Supervisor):
 
     def another(self, name: str) -> Guests:
         """Return another supervisor of the same kind, for guests that are to run at the same time as these."""
-        return Guests(**{**self._how, "name": name})
+        self._others += 1  # what was loaded here is never taken for what another loaded, by the same number
+        return Guests(**{**self._how, "name": name, "generation": self._others * _BESIDE})
 
     def _home(self, start: Start) -> Supervisor | None:
         """Return the supervisor for a start, or `None` where this one will do."""

@@ -13,7 +13,7 @@ import itertools
 import resource
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,7 @@ from labkernel._host.order import Chunk, Order
 from labkernel._host.pool import Cold, KeepAlive, Kept, Pool, Slot
 from labkernel._host.settings import Start
 from labkernel._host.watch import INTERRUPT, Job, Stopped
+from labkernel._values import events_from_data
 
 if TYPE_CHECKING:
     from labkernel._host.serving import Service
@@ -54,11 +55,12 @@ class Loads:
 
     def ready(
         self, job: Job, component: int, start_data: list[Any], own: int | None, function: str,
-        events: list[list[Any]], order_data: list[Any],
+        events: list[Any], order_data: list[Any],
     ) -> int:  # fmt: skip
         """Make what the policy wants beforehand, and return the number of the load."""
         order, start = Order.from_data(order_data), Start.from_data(start_data)
-        load = _Load(self._service, self._service.component(component), start, function, events, order)
+        component_of = self._service.component(component)
+        load = _Load(self._service, component_of, start, function, events_from_data(events), order)
         load.make_pool(job, own)
         self._last += 1
         self._ready[self._last] = load
@@ -81,14 +83,16 @@ class _Load:
     job: Job
 
     def __init__(
-        self, service: Service, made: Component, start: Start, function: str, events: list[list[Any]], order: Order
+        self, service: Service, made: Component, start: Start, function: str, events: Sequence[list[Any]],
+        order: Order,
     ) -> None:  # fmt: skip
         self._service, self._made, self._start, self._function = service, made, start, function
         self._events, self._order = events, order
         self._codec = made.export(function).codec
         self._linker = service.linker(made, start)
         activate(None)
-        self._lowered: list[Any] = [None] * len(events)
+        self._lowered: list[Any] = [None] * (len(events) if len(events) <= _POOLED else 1)
+        self._lowered_at = -1
         self._kinds: dict[tuple[str, str], int] = {}
         self._chunk = Chunk.empty()
         self._rows: list[tuple[int, ...]] = []
@@ -248,11 +252,15 @@ class _Load:
 
     def _lower(self, index: int) -> Any:
         at = index % len(self._events)
+        if (
+            len(self._events) > _POOLED
+        ):  # in an open loop the event that is waited for is lowered before its time
+            if at != self._lowered_at:
+                self._lowered, self._lowered_at = [self._codec.lower(self._events[at])], at
+            return self._lowered[0]
         lowered = self._lowered[at]
         if lowered is None:
-            lowered = self._codec.lower(self._events[at])
-            if len(self._events) <= _POOLED:
-                self._lowered[at] = lowered
+            lowered = self._lowered[at] = self._codec.lower(self._events[at])
         return lowered
 
     def _fire(self, index: int, intended: int | None) -> LabError | None:

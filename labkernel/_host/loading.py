@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from labkernel._host.order import Chunk, Order
 from labkernel._host.process import OnHost
 from labkernel._host.settings import Loaded, Start, Started
 from labkernel._host.supervisor import Supervisor
+from labkernel._values import events_to_data
 
 __all__ = ["Ready", "clock_ns", "go", "make_ready"]
 
@@ -43,7 +44,8 @@ class Ready:
 
 
 def make_ready(
-    supervisor: Supervisor, loaded: Loaded, start: Start, function: str, events: list[list[Any]], order: Order,
+    supervisor: Supervisor, loaded: Loaded, start: Start, function: str, events: Sequence[list[Any]],
+    order: Order,
     *, own: Started | None = None, on_host: OnHost | None = None,
 ) -> Ready:  # fmt: skip
     """Make the instances that a policy wants beforehand; `own` is one that is there and counts as the first.
@@ -55,7 +57,14 @@ def make_ready(
         here = supervisor.load(Path(loaded.path), settings=loaded.settings)
     number = supervisor.stream(
         "load-ready",
-        [here.id, start.to_data(), own.id if own else None, function, events, order.to_data()],
+        [
+            here.id,
+            start.to_data(),
+            own.id if own else None,
+            function,
+            events_to_data(events),
+            order.to_data(),
+        ],
         patience_s=_SHORT_S + start.timeout_s * (1 + order.instances),
         generation=own.generation if own else here.generation,
         on_host=on_host,

@@ -17,6 +17,7 @@ from labkernel._cache import key_of
 from labkernel._errors import LabError
 from labkernel._fire import (
     DRIVER,
+    POOL,
     Composer,
     Driven,
     Facts,
@@ -223,7 +224,7 @@ class Driving:
         """Return what the harness takes for itself, in words."""
         try:
             with self.nothing(function) as target:
-                nothing = target.drive(pool, _NOOP_EVENTS)
+                nothing = target.drive(pool[:POOL], _NOOP_EVENTS)
         except LabError as error:
             return f"what the harness takes for itself is not known: {error}"
         return (

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from labkernel._errors import UsageError
+from labkernel._events import EventSource, sample
 from labkernel._events import events as make_events
-from labkernel._events import sample
 from labkernel._fire import (
     DRIVER,
     POOL,
@@ -31,7 +31,7 @@ from labkernel._fire import (
 from labkernel._host import Guests, Start, Started, Supervisor
 from labkernel._lab.instance import Instance
 from labkernel._timing import format_count, this_machine
-from labkernel._values import wave
+from labkernel._values import Packed, wave
 from labkernel._wit import Function, has_handle
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Firing:
         A run that was interrupted says so. Raises what starting instances raises, before anything is fired.
         """
         notes = instance.prepare()
+        answered = instance.on_host.counts.copy()
         pool = self._pool(function, plan, events)
         path, why = choose_path(plan, self._lab.driving.facts(instance, function))
         if path == DRIVER:
@@ -106,7 +107,10 @@ class Firing:
                 run, notes=(*run.notes, "the resources that it made live in the guest until that ends")
             )
         run = replace(run, warnings=cautions(run))
-        return run if own is None else instance.hear_run(run)
+        calls = dict(instance.on_host.counts - answered)
+        if own is not None:
+            calls |= instance.hear_run(run)
+        return replace(run, host_calls=calls)
 
     def _carry_out(
         self, instance: Instance, function: Function, plan: Plan, pool: Sequence[list[Any]], on_live: OnLive | None
@@ -124,14 +128,17 @@ class Firing:
 
     def _pool(
         self, function: Function, plan: Plan, events: Iterable[list[Any]] | None
-    ) -> tuple[list[Any], ...]:
+    ) -> Sequence[list[Any]]:
+        """Return the different events of a run: those of a large source packed, since all stay in memory."""
         count = min(plan.asked or POOL, POOL)
         if events is None:
             return tuple(make_events(function, seed=plan.seed, n=count))
-        given = tuple(itertools.islice(events, plan.asked))
-        if not given:
+        kept = events.kept if isinstance(events, EventSource) else None
+        if kept is None or (plan.asked is not None and plan.asked < len(kept)):
+            kept = Packed(itertools.islice(events, plan.asked))
+        if not kept:
             raise UsageError("There is no event to fire: what was given holds none.")
-        return given
+        return kept if len(kept) > POOL else tuple(kept)
 
     def _crew(self, count: int, start: Start) -> list[Supervisor]:
         """Return host processes for instances with these grants, the guests' own first."""
@@ -168,7 +175,7 @@ def _names(instance: Instance) -> set[str]:
 
 
 def _run_of(
-    outcome: LoadOutcome, plan: Plan, pool: tuple[list[Any], ...], *, seed: int | None, function: Function
+    outcome: LoadOutcome, plan: Plan, pool: Sequence[list[Any]], *, seed: int | None, function: Function
 ) -> Run:  # fmt: skip
     """Return the run of what was collected; target, budgets and warnings are still to be set."""
     found = outcome.collector

@@ -333,8 +333,8 @@ class Instance:
         """Start anew where that is due before events are fired, and return all lines that are to be said."""
         return [*self._taken_notes(), *self._drop_forgotten(), *self.refresh()]
 
-    def hear_run(self, run: Run) -> Run:
-        """Take in what the membrane of this instance has told during a run, and return the run with its host calls."""
+    def hear_run(self, run: Run) -> dict[str, int]:
+        """Take in what the membrane has told while a run was fired here; return how often each function was called."""
         told = f"{type(run.error).__name__}: {run.error}" if run.error else ""
         normals = iter(run.normals)
         played = [
@@ -346,7 +346,7 @@ class Instance:
         what = f"{run.function.full_name}(...) × {run.fired}"
         event = Event(self.watched.next_event(), what, sum(run.ns), error=told)
         self._hear(event, [run.output], *played)
-        return replace(run, host_calls=self.watched.counts(event.number))
+        return self.watched.counts() if self.watched.tracing.is_kept else {}
 
     def _hear(self, event: Event, said: list[str], *fired: Played) -> None:
         event = replace(event, output_bytes=len("".join(said).encode()))

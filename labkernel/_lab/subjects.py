@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,17 +58,30 @@ def disagreements(subjects: Sequence[Subject]) -> list[str]:
 
 
 def unlike(subjects: Sequence[Subject]) -> list[str]:
-    """Return the warning that figures of machine code by different compilers stand side by side."""
+    """Return the warnings that builds of different forms, or code by different compilers, stand side by side."""
+    found = []
+    builds = [(subject.instance.name, subject.instance.build) for subject in subjects]
+    forms = _grouped((name, build.form) for name, build in builds if build.form)
+    if forms:
+        found.append(
+            f"Builds of different forms stand side by side ({forms}): their times say little about each other. "
+            "Build all with --release to compare."
+        )
+    compilers = _grouped((name, build.settings.compiler) for name, build in builds)
+    if compilers:
+        found.append(
+            f"Machine code is by different compilers ({compilers}), of which Cranelift's runs fastest and takes "
+            "longest to make. Build with --release, or give one --compiler to all, to compare languages."
+        )
+    return found
+
+
+def _grouped(kinds: Iterable[tuple[str, str]]) -> str:
+    """Return which names are of which kind; empty where all are of one."""
     by: dict[str, list[str]] = {}
-    for subject in subjects:
-        by.setdefault(subject.instance.build.settings.compiler, []).append(subject.instance.name)
-    if len(by) < 2:
-        return []
-    said = "; ".join(f"{compiler}: {', '.join(names)}" for compiler, names in by.items())
-    return [
-        f"Machine code is by different compilers ({said}), of which Cranelift's runs fastest and takes longest "
-        "to make. Build with --release, or give one --compiler to all, to compare languages."
-    ]
+    for name, kind in kinds:
+        by.setdefault(kind, []).append(name)
+    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in by.items()) if len(by) > 1 else ""
 
 
 def turns(subjects: int, samples: int, rounds: int) -> list[tuple[int, int]]:

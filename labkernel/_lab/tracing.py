@@ -98,14 +98,18 @@ class Watched:
             first, *rest = fired or [Played("", [], ())]
             self.played += [replace(first, calls=tuple(self._gathering.recorded[before:])), *rest]
 
+    def counts(self) -> dict[str, int]:
+        """Return how often each host function was called in the last event, as far as the membrane tells."""
+        last = self.events[-1]
+        found = self._gathering.counts(last.number)
+        if beyond := last.calls - sum(found.values()):
+            found["of any, beyond those kept"] = beyond
+        return found
+
     def next_event(self) -> int:
         """Return the number of the event that begins now."""
         self._event += 1
         return self._event
-
-    def counts(self, event: int) -> dict[str, int]:
-        """Return how often each host function was called in an event, by name without version, of the calls kept."""
-        return self._gathering.counts(event)
 
     @property
     def lost(self) -> int:

@@ -59,6 +59,8 @@ class TimingMagics(LabMagics):
         if before is not None:
             for name, comparison in result.compared_to(before):
                 self.screen.note(comparison.text(f"{name} before", f"{name} now"))
+            for difference in result.differences(before):
+                self.screen.note(f"but {difference}")
         return result
 
     def _last_run(self, kind: str) -> Run:

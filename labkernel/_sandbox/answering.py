@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,7 @@ _MOST_LINES: Final = 40
 class HostCalls:
     """Answers the calls of one instance; `find` gives the implementation that has a name now.
 
-    `raised` is what the last function raised that ended a call.
+    `raised` is what the last function raised that ended a call, `counts` how often each function was called.
     """
 
     def __init__(self, world: World, names: Sequence[str], find: Callable[[str], HostImplementation]) -> None:
@@ -36,6 +37,7 @@ class HostCalls:
         self._find = find
         self.behind: dict[str, str] = {}
         self.raised: BaseException | None = None
+        self.counts: Counter[str] = Counter()
         self._objects: dict[int, Any] = {}
         self._numbers = itertools.count(1)
         self._world, self._names = world, tuple(names)
@@ -72,6 +74,7 @@ class HostCalls:
         """Answer one call: `(True, result)` in normal form, or `(False, [what was raised, traceback])`."""
         import_name, _, function = full_name.rpartition("#")
         self.raised = None
+        self.counts[f"{import_name.partition('@')[0]}#{function}" if import_name else function] += 1
         try:
             implementation = self._find(self.behind[import_name or function])
             if function.startswith(DROP):

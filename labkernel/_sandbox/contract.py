@@ -112,7 +112,7 @@ def conforms(
         line = places.get(title) or places.get(title.partition(".")[0], 0)
         return Diagnostic(message, line=line, text=lines[line - 1] if line else "", hint=hint)
 
-    found = []
+    found: list[Diagnostic] = []
     for slot in slots.values():
         problem = _problem(slot, names)
         # A class that is missing is told once, and not for each of its functions.

@@ -108,6 +108,21 @@ class Timings:
         old = before.totals()
         return [(name, compare(old[name], new)) for name, new in self.totals().items() if name in old]
 
+    def differences(self, before: Timings) -> list[str]:
+        """Return what else differs between a target then and now, and the machines, as sentences."""
+        old = {target.target: target for target in before.targets}
+        found = [
+            f"{now.target} was {then.label} before and is {now.label} now: their times say little about each other"
+            for now in self.targets
+            if (then := old.get(now.target)) is not None and then.label != now.label
+        ]
+        if before.machine.text != self.machine.text:
+            found.append(f"measured before on {before.machine.text}, now on {self.machine.text}")
+        if not before.totals().keys() & self.totals().keys():
+            there, here = (", ".join(which.totals()) or "nothing" for which in (before, self))
+            found.append(f"nothing is compared: measured before were {there}, now {here}")
+        return found
+
     def to_json(self) -> str:
         """Return the measurement as JSON text, every sample in it."""
         return json.dumps(

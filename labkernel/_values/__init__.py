@@ -10,6 +10,7 @@ from labkernel._values.functions import find_function
 from labkernel._values.handles import Handle, HandleOwner, owned_by
 from labkernel._values.labels import snake
 from labkernel._values.objects import Flags, Record, Some, Variant, WitErr, err, ok
+from labkernel._values.packed import Packed, events_from_data, events_to_data
 from labkernel._values.python_in import to_normal
 from labkernel._values.python_out import from_normal
 from labkernel._values.suggest import suggest
@@ -20,6 +21,7 @@ __all__ = [
     "Flags",
     "Handle",
     "HandleOwner",
+    "Packed",
     "Record",
     "Some",
     "Variant",
@@ -27,6 +29,8 @@ __all__ = [
     "bind",
     "call_text",
     "err",
+    "events_from_data",
+    "events_to_data",
     "find_function",
     "from_normal",
     "ok",

@@ -25,7 +25,8 @@ def starter(header: Header) -> str:
 
 def _definition(prototype: Prototype, function: Function | None, header: Header) -> str:
     docs = "".join(f"// {line}".rstrip() + "\n" for line in (function.docs.splitlines() if function else []))
-    lines = [f"    memset({name}, 0, sizeof *{name});" for name in _results(prototype)]
+    lines = [*_frees(prototype, function, header)]
+    lines += [f"    memset({name}, 0, sizeof *{name});" for name in _results(prototype)]
     if prototype.returns == "bool":
         lines.append("    return true;")
     elif prototype.returns in header.types and not _is_number(prototype.returns, header):
@@ -38,6 +39,23 @@ def _definition(prototype: Prototype, function: Function | None, header: Header)
         if body
         else (f"{docs}{shortened(prototype.text(), header)} {{\n}}\n")
     )
+
+
+def _frees(prototype: Prototype, function: Function | None, header: Header) -> Iterator[str]:
+    """Yield what gives back the memory of arguments, which is the callee's by the canonical ABI."""
+    known, aliases = {f.name for f in header.functions}, header.aliases()
+    count = len(function.params) if function else 0
+    begin = "    // Arguments are the function's own: what it does not free adds up over many calls.\n"
+    for param in prototype.params.split(", ")[:count]:
+        found = re.fullmatch(r"(\w+_t) \*(\w+)", param)
+        if found is None:
+            continue
+        stems = (name.removesuffix("_t") for name in (found[1], aliases.get(found[1], "")))
+        free = next((f"{stem}_free" for stem in stems if f"{stem}_free" in known), None)
+        if free:
+            there = f"if ({found[2]}) " if found[2].startswith("maybe_") else ""
+            yield f"{begin}    {there}{shortened(free, header)}({found[2]});"
+            begin = ""
 
 
 def _results(prototype: Prototype) -> Iterator[str]:
