@@ -75,15 +75,11 @@ def test_starter_builds(language: str, wit: str, name: str, require: Callable[[s
 def test_starter_of_a_world_with_a_resource_builds(
     language: str, world: str, require: Callable[[str, object], None]
 ) -> None:
-    """Worlds that import, take or export a resource; a Python cell exports none, and says so before it compiles."""
+    """Worlds that import, take or export a resource."""
     with Lab() as lab:
         try:
             lab.wit(BANK, name="bank")
             body = lab.starter(language, "started", world=world).partition("\n")[2]
-            if (language, world) == ("python", "keeper"):
-                with pytest.raises(UsageError, match="a Python cell exports plain functions"):
-                    lab.build(language, body, name="started", world=world)
-                return
             build = lab.build(language, body, name="started", world=world)
         except ToolchainMissing as error:
             require(str(error), False)

@@ -143,6 +143,37 @@ uint32_t total(list_borrow_counter_t *all) {
 void wrap(own_counter_t c, pair_t *ret) { ret->n = counter_rep(c)->n; ret->c = c; }
 bool unwrap(pair_t *p, own_counter_t *ret) { *ret = p->c; return true; }
 """,
+    "python": """
+import sys
+
+
+class Counter:
+    def __init__(self, start):
+        self.n = start
+
+    def add(self, by):
+        self.n += by
+        return self.n
+
+    @classmethod
+    def merge(cls, a, b):
+        return cls(a.n + b.n)
+
+    def __del__(self):
+        print("end", self.n, file=sys.stderr)
+
+
+def total(all):
+    return sum(c.n for c in all)
+
+
+def wrap(c):
+    return Pair(c, c.n)
+
+
+def unwrap(p):
+    return p.c
+""",
 }
 USERS: Final = {
     "zig": """fn @"test"() ![]const u32 {

@@ -104,7 +104,7 @@ class Python(Versioned):
         """Check the cell; then hand it to the world's runtime, or bake it."""
         package, world = self.needs(package, world)
         _refuse_options(options)
-        _refuse_world(world)
+        refuse_async(world.functions())
         tool = self.origin.find("python", options.engine, context.cache)
         started = time.perf_counter_ns()
         job = _Job.of(tool, snippet, package, world, options, context)
@@ -137,16 +137,6 @@ def _refuse_options(options: Options) -> None:
         raise UsageError(f"The flag {options.flags[0]!r} is not taken: a Python cell has no flags.")
     if options.opt:
         raise UsageError(f"--opt {options.opt}: a Python cell is not optimized; leave it out.")
-
-
-def _refuse_world(world: World) -> None:
-    refuse_async(world.functions())
-    for function in world.functions():
-        if function.name.startswith("["):
-            raise UsageError(
-                f"The world exports the resource function {function.full_name!r}; a Python cell exports plain "
-                "functions. Leave the resource out of what the world exports."
-            )
 
 
 @dataclass(frozen=True, slots=True)
