@@ -23,7 +23,7 @@ from labkernel._toolbox import build_toolbox, find_toolbox
 from labkernel._toolchains import Context, ToolStatus
 from labkernel._toolchains.confine import walls
 
-__all__ = ["Doctor", "doctor", "estimate", "prepare", "prepare_for_demo", "setup"]
+__all__ = ["Doctor", "doctor", "estimate", "forget", "prepare", "prepare_for_demo", "setup"]
 
 TOOLBOX: Final = "toolbox"
 DEMO: Final = (TOOLBOX, "rust", "c")
@@ -202,6 +202,22 @@ def _is_language(name: str) -> bool:
     except UsageError:
         return False
     return True
+
+
+def forget(names: Iterable[str], cache: Cache) -> list[str]:
+    """Remove versions that `setup` keeps, named as it was given them (`go@1.26`); return what is gone, in words.
+
+    Raises `UsageError` for a name without a version, and for a version that is not kept.
+    """
+    gone = []
+    for given in names:
+        language, _, version = given.partition("@")
+        if not version:
+            raise UsageError(
+                f"{given!r} names no version; write one like go@1.26. `%wasm clean --all` removes all tools."
+            )
+        gone.append(toolchains.get(language).forget_version(version, cache))
+    return gone
 
 
 def _prepare_one(name: str, context: Context) -> None:

@@ -109,6 +109,7 @@ class WasmMagics(LabMagics):
             %wasm trace fn --save run.jsonl   a recording, for %fire fn --replay run.jsonl (needs --record)
             %wasm peek fn --find TEXT         what the host sees in a guest's memory
             %wasm clean                       empty the cache of components and machine code
+            %wasm clean go@1.26               remove one version that setup keeps
         """
         parsed = parse_line(WASM_LINE, line)
         action, *rest = parsed.words or ["list"]
@@ -210,6 +211,10 @@ class WasmMagics(LabMagics):
         return self.screen.show(explanation_card(code, language, text))
 
     def _clean(self, line: Line) -> None:
+        if line.words and not line.all:
+            gone = setup.forget(line.words, self.lab.cache)
+            self.screen.note(f"Removed: {', '.join(gone)}. `%wasm setup` brings it back.")
+            return
         words_only(line, WASM_LINE, [])
         freed = self.lab.cache.trim(0) if line.all else self.lab.cache.empty()
         self.screen.note(f"{format_bytes(freed)} freed. A cell that is run again is built again.")

@@ -77,6 +77,12 @@ class _Script(Toolchain):
         if engine == "quickjs":
             runtime_for(kit.folder, cache, small=False)
 
+    def forget_version(self, version: str, cache: Cache) -> str:
+        """Remove the npm packages of an engine."""
+        engine = tools.known_engine(version)
+        tools.forget_kit(cache, engine)
+        return f"the packages of {engine}"
+
     def build(
         self,
         snippet: Snippet,

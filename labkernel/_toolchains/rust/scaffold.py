@@ -69,9 +69,7 @@ def scaffold(cell: Cell, world: RustWorld, cell_file: str) -> Scaffold:
     text, brings_bindings = _replace_bindings(text, cell, own)
     files: tuple[tuple[str, str], ...] = ()
     if "bindings" in cell.items and re.search(r"\bmod\s+bindings\s*;", cell.masked):
-        world = RustWorld(
-            world.world, world.package, prefix="bindings::", export_prefix=world.export_prefix
-        )
+        world = RustWorld(world.world, world.package, prefix="bindings::", export_prefix=world.export_prefix)
         files = (("bindings.rs", generate_call(world, public=True)),)
     elif not brings_bindings:
         root.add(generate_call(world))
