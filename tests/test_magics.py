@@ -338,6 +338,8 @@ def test_help(shell: Shell) -> None:
         ("%wasm sa", "save"),
         ("%instantiate basics --compiler wi", "winch"),
         ("x = %fire bas", "basics"),
+        ("%%wasm js x --engine star", "starlingmonkey"),
+        ("%wit show faas --language zi", "zig"),
     ],
 )
 def test_completion(shell: Shell, line: str, expected: str) -> None:

@@ -306,21 +306,25 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 
 
 @pytest.fixture(scope="module")
-def lab(require: Require) -> Iterator[Lab]:
+def lab() -> Iterator[Lab]:
     """Return a lab."""
-    require("the toolbox (labkernel setup)", find_toolbox())
     with Lab() as opened:
         yield opened
     close_kept()
 
 
+def needs(require: Require, *languages: str) -> None:
+    """Skip where the toolbox or a language's tools are missing."""
+    require("the toolbox (labkernel setup)", find_toolbox())
+    for language in languages:
+        for row in LANGUAGES[language].check(Cache()):
+            require(f"{row.tool} ({row.install})", row.version)
+
+
 @pytest.mark.parametrize(("provider", "user"), PAIRS)
 def test_resources_between_components(kit: Kit, require: Require, provider: str, user: str) -> None:
     """Constructors, methods, static functions, own and borrowed handles, in records, lists and options."""
-    require("the toolbox (labkernel setup)", find_toolbox())
-    for language in (provider, user):
-        for row in LANGUAGES[language].check(Cache()):
-            require(f"{row.tool} ({row.install})", row.version)
+    needs(require, provider, user)
     made = kit.build(LANGUAGES[provider], PROVIDERS[provider], PROVIDER, release=provider in BAKED)
     using = kit.build(LANGUAGES[user], USERS[user], USER, release=user in BAKED)
     call = kit.start(kit.toolbox.plug(using.wasm, [made.wasm]))
@@ -357,7 +361,8 @@ TRAYS: Final = {
 export const tray = { Cup, sizes(cups) { return cups.map((cup) => cup.n); } };
 """,
     "ts": """class Cup {
-  constructor(private n: number) {}
+  private n: number;
+  constructor(size: number) { this.n = size; }
   fill(by: number): number { if (by > 9) throw 'full'; this.n += by; return this.n; }
   size(): number { return this.n; }
   static like(cup: Cup): Cup { return new Cup(cup.n); }
@@ -397,8 +402,9 @@ def sizes(cups):
 
 @pytest.mark.parametrize("form", ["development", "release"])
 @pytest.mark.parametrize("language", TRAYS)
-def test_a_notebook_uses_the_objects_of_a_cell(lab: Lab, language: str, form: str) -> None:
+def test_a_notebook_uses_the_objects_of_a_cell(lab: Lab, require: Require, language: str, form: str) -> None:
     """Any of several objects is the right one: as `self`, as a borrowed argument, in a list; errors are the WIT's."""
+    needs(require, "js" if language == "ts" else language)
     lab.wit(TRAY, name="tray")
     build = lab.build(language, TRAYS[language], name="tray", world="tray-world", release=form == "release")
     tray: Any = lab.instantiate(build)
@@ -412,8 +418,9 @@ def test_a_notebook_uses_the_objects_of_a_cell(lab: Lab, language: str, form: st
     assert cups[2].size() == 30
 
 
-def test_javascript_is_not_given_its_own_objects(lab: Lab) -> None:
+def test_javascript_is_not_given_its_own_objects(lab: Lab, require: Require) -> None:
     """Refused before anything is built, since the engines would find another object."""
+    needs(require)
     lab.wit(PROVIDER, name="res")
     with pytest.raises(UsageError, match=r"hands .*merge a counter .* Let it take borrow<counter>"):
         lab.build("js", "", name="x", world="provider")
@@ -432,8 +439,9 @@ def sizes(cups):
 """
 
 
-def test_a_class_that_does_not_fit_is_told_on_its_lines(lab: Lab) -> None:
+def test_a_class_that_does_not_fit_is_told_on_its_lines(lab: Lab, require: Require) -> None:
     """A Python cell's class is checked before anything is built: what it leaves out, what it takes."""
+    needs(require)
     lab.wit(TRAY, name="tray")
     with pytest.raises(CompileError) as caught:
         lab.build("python", WRONG, name="x", world="tray-world")

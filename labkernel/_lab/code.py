@@ -45,7 +45,7 @@ class MachineCode:
 
     def path(self, digest: str, settings: EngineSettings) -> Path:
         """Return where a component's machine code lies or would lie."""
-        return self._cache.path("code", key_of("code", digest, settings.key), ".cwasm")
+        return self._cache.path("code", key_of("code 3", digest, settings.key), ".cwasm")
 
     def ensure(self, build: Build, *, wasm: bytes | None = None) -> Build:
         """Return the build with machine code beside it, made now where there was none.

@@ -293,6 +293,10 @@ class Toolchain(ABC):
             f"{self.language}@{version}: {self.title} has no other versions here; leave them out."
         )
 
+    def kept(self, cache: Cache) -> list[str]:
+        """Return the versions that `setup_version` put into the cache."""
+        return []
+
     def forget_version(self, version: str, cache: Cache) -> str:
         """Remove what `setup_version` put into the cache; return its name in words.
 

@@ -248,6 +248,10 @@ class Versioned(Toolchain):
         """Let pip put a version into the cache, and prepare it."""
         self.prepare(self.origin.keep(self.language, version, context.cache, context.progress), context)
 
+    def kept(self, cache: Cache) -> list[str]:
+        """Return the versions beside the installed one, the newest first."""
+        return [tool.version for tool in self.origin.kept(cache)]
+
     def forget_version(self, version: str, cache: Cache) -> str:
         """Remove versions that `setup_version` put into the cache."""
         return self.origin.forget(self.language, version, cache)

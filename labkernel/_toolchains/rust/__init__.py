@@ -74,6 +74,10 @@ class Rust(Toolchain):
         except LabError:
             return ""
 
+    def engines(self, cache: Cache) -> list[str]:
+        """Return the toolchains that rustup has here, named without this machine's triple."""
+        return list(dict.fromkeys(name.partition("-")[0] for name in tools.installed_toolchains()))
+
     def explain(self, code: str) -> str | None:
         """Return what `rustc --explain` says."""
         return tools.explain(tools.find_rustc(), code)
