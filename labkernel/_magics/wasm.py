@@ -102,6 +102,7 @@ class WasmMagics(LabMagics):
             %wasm save resize ./out.wasm      its bytes into a file
             %wasm doctor                      what is installed, what is missing, how to mend it
             %wasm setup rust                  prepare a toolchain
+            %wasm setup python --world W      and what a first cell for a world waits for
             %wasm setup go@1.26               keep another version of one, for --engine 1.26
             %wasm explain E0308               the language's own explanation of an error's code
             %wasm trace fn                    every host call of an instance started with --trace
@@ -203,6 +204,8 @@ class WasmMagics(LabMagics):
 
     def _setup(self, line: Line) -> Any:
         setup.prepare(line.words, self.lab, progress=self.screen.progress)
+        if line.world:
+            setup.warm(line.words, line.world, self.lab, progress=self.screen.progress)
         return self.screen.show(setup.doctor(self.lab.cache))
 
     def _explain(self, line: Line) -> Any:

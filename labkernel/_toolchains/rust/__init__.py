@@ -153,7 +153,7 @@ class Rust(Toolchain):
             reader = Reader(cell, bound, crate, [f"{name}.rs", *(n for n, _ in snippet.files)], ROOT_FILE)
             wasm = _result(done, folder / "cell.wasm", reader)
             if clashing:
-                wasm = context.needs_toolbox("Rust").componentize(clashes.without_prefix(wasm))
+                wasm = context.needs_toolbox("Rust").componentize(clashes.without_prefix(wasm), None, None)
         stderr = done.err.decode(errors="replace")
         return Artifact(
             wasm, {"compile": done.ns}, reader.diagnostics(stderr), options.form, (done.command,),
