@@ -10,7 +10,7 @@ from toolchain_kit import Kit
 
 from labkernel._cache import Cache
 from labkernel._errors import CompileError, UsageError
-from labkernel._lab import Lab
+from labkernel._lab import Build, Lab
 from labkernel._toolbox import find_toolbox
 from labkernel._toolchains import Toolchain, close_kept
 from labkernel._toolchains.c import C
@@ -406,7 +406,25 @@ def test_a_notebook_uses_the_objects_of_a_cell(lab: Lab, require: Require, langu
     """Any of several objects is the right one: as `self`, as a borrowed argument, in a list; errors are the WIT's."""
     needs(require, "js" if language == "ts" else language)
     lab.wit(TRAY, name="tray")
-    build = lab.build(language, TRAYS[language], name="tray", world="tray-world", release=form == "release")
+    check_tray(
+        lab, lab.build(language, TRAYS[language], name="tray", world="tray-world", release=form == "release")
+    )
+
+
+@pytest.mark.slow
+def test_the_other_engine_s_objects(lab: Lab, require: Require) -> None:
+    """StarlingMonkey asks whether an object is one of the class that it was shown, which a stand-in answers."""
+    needs(require, "js")
+    require(
+        "StarlingMonkey (labkernel setup js@starlingmonkey)",
+        "starlingmonkey" in LANGUAGES["js"].kept(Cache()),
+    )
+    lab.wit(TRAY, name="tray")
+    check_tray(lab, lab.build("js", TRAYS["js"], name="tray", world="tray-world", engine="starlingmonkey"))
+
+
+def check_tray(lab: Lab, build: Build) -> None:
+    """Call what a tray has."""
     tray: Any = lab.instantiate(build)
     cups = [tray.Cup(size) for size in (10, 20, 30, 40)]
     assert [cup.size() for cup in cups] == [10, 20, 30, 40]
