@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from labkernel import _toolchains as toolchains
 from labkernel._cache import SIZE_VARIABLE, Cache
@@ -24,11 +24,12 @@ from labkernel._toolbox import build_toolbox, find_toolbox
 from labkernel._toolchains import Context, ToolStatus
 from labkernel._toolchains.confine import walls
 
-__all__ = ["Doctor", "doctor", "estimate", "prepare", "prepare_for_demo", "setup"]
+__all__ = ["Doctor", "doctor", "estimate", "forget", "prepare", "prepare_for_demo", "setup", "warm"]
 
 TOOLBOX: Final = "toolbox"
 DEMO: Final = (TOOLBOX, "rust", "c")
 _TOOLBOX_MINUTES: Final = 3.0
+_WARM: Final = "starter"
 _WALLS: Final = "Linux 5.13 or later, where the container leaves Landlock and seccomp to programs"
 #: What the lab stands on: package, purpose, extra that brings it.
 _PACKAGES: Final = (
@@ -70,6 +71,18 @@ class _Lab(Protocol):
 
     @property
     def builder(self) -> _Builder: ...
+
+
+class _Maker(_Lab, Protocol):
+    """What it needs of one to build for a world."""
+
+    builds: dict[str, Any]
+
+    def starter(self, language: str, name: str, *, world: str | None = None) -> str: ...
+
+    def build(
+        self, language: str, text: str, *, name: str, world: str | None = None, engine: str = ""
+    ) -> Any: ...
 
 
 def doctor(cache: Cache | None = None, languages: Iterable[str] = ()) -> Doctor:
@@ -216,6 +229,22 @@ def _is_language(name: str) -> bool:
     return True
 
 
+def forget(names: Iterable[str], cache: Cache) -> list[str]:
+    """Remove versions that `setup` keeps, named as it was given them (`go@1.26`); return what is gone, in words.
+
+    Raises `UsageError` for a name without a version, and for a version that is not kept.
+    """
+    gone = []
+    for given in names:
+        language, _, version = given.partition("@")
+        if not version:
+            raise UsageError(
+                f"{given!r} names no version; write one like go@1.26. `%wasm clean --all` removes all tools."
+            )
+        gone.append(toolchains.get(language).forget_version(version, cache))
+    return gone
+
+
 def _prepare_one(name: str, context: Context) -> None:
     started = time.monotonic()
     language, _, version = name.partition("@")
@@ -232,6 +261,25 @@ def prepare(names: Iterable[str], lab: _Lab, *, progress: Callable[[str], None])
     """Prepare what is named for a lab; see `setup`."""
     setup(names, replace(lab.builder.context(), progress=progress))
     lab.builder.warm_toolbox()
+
+
+def warm(
+    names: Iterable[str], world: str | None, lab: _Maker, *, progress: Callable[[str], None]
+) -> list[str]:
+    """Build each language's starter cell for a world, so that nobody waits for what is made once for it.
+
+    That is bindings, headers, a JavaScript or Python runtime, and their machine code. Returns the languages.
+    Raises what a build raises.
+    """
+    chosen = [name for name in _chosen(names, lab.cache) if name != TOOLBOX]
+    for name in chosen:
+        language, _, engine = name.partition("@")
+        started = time.monotonic()
+        text = lab.starter(language, _WARM, world=world).partition("\n")[2]
+        lab.build(language, text, name=_WARM, world=world, engine=engine)
+        lab.builds.pop(_WARM, None)
+        progress(f"{name} is warm for the world ({time.monotonic() - started:.0f} s)")
+    return chosen
 
 
 def prepare_for_demo(lab: _Lab, *, progress: Callable[[str], None]) -> None:

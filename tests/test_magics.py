@@ -382,6 +382,8 @@ def test_the_doctor_of_one_language(shell: Shell) -> None:
         ("%wasm sa", "save"),
         ("%instantiate basics --compiler wi", "winch"),
         ("x = %fire bas", "basics"),
+        ("%%wasm js x --engine star", "starlingmonkey"),
+        ("%wit show faas --language zi", "zig"),
     ],
 )
 def test_completion(shell: Shell, line: str, expected: str) -> None:

@@ -167,3 +167,32 @@ def test_unknown_language() -> None:
     assert toolchains.get("RS").language == "rust"
     assert toolchains.language_of_file("a.wat") == "wat"
     assert toolchains.language_of_file("a.txt") is None
+
+
+@dataclass
+class Making(Lab):
+    """A lab that notes what is built."""
+
+    builds: dict[str, Any]
+    made: list[tuple[str, ...]]
+
+    def starter(self, language: str, name: str, *, world: str | None = None) -> str:
+        """Return a cell of two lines."""
+        return f"%%wasm {language} {name} --world {world}\nbody"
+
+    def build(
+        self, language: str, text: str, *, name: str, world: str | None = None, engine: str = ""
+    ) -> None:
+        """Note what is asked for, and keep it under its name."""
+        self.builds[name] = text
+        self.made.append((language, text, str(world), engine))
+
+
+def test_a_world_is_made_ready_by_its_starters(cache: Cache) -> None:
+    """Each language's starter is built, by the version that is named, and no build is left behind."""
+    lab = Making(cache, {"mine": 1}, [])
+    told: list[str] = []
+    assert setup.warm(["toolbox", "c", "golang@1.26"], "faas", lab, progress=told.append) == ["c", "go@1.26"]
+    assert lab.made == [("c", "body", "faas", ""), ("go", "body", "faas", "1.26")]
+    assert lab.builds == {"mine": 1}
+    assert [line.partition(" is warm")[0] for line in told] == ["c", "go@1.26"]

@@ -540,3 +540,15 @@ def test_junk_is_an_error_of_the_cells(kit: Kit, cpp: Cpp, junk: str) -> None:
     for cell in (junk + "\n" + SHORT, SHORT + junk):
         with contextlib.suppress(CompileError):
             kit.build(cpp, cell, FAAS, timeout_s=30)
+
+
+def test_a_type_nested_a_thousand_times_is_not_shown_whole(kit: Kit, cpp: Cpp) -> None:
+    """The message of an endless template can be read; the compiler's own text stays whole behind it."""
+    endless = (
+        "template <class T> struct L { static int g() { return L<L<T>>::g(); } };\nint z = L<int>::g();\n"
+    )
+    with pytest.raises(CompileError) as caught:
+        kit.build(cpp, SHORT + endless, FAAS)
+    assert caught.value.diagnostics
+    assert all(max(len(d.message), len(d.hint)) < 1000 for d in caught.value.diagnostics)
+    assert len(caught.value.raw) > 1000

@@ -704,7 +704,7 @@ def test_what_cannot_be_built_is_refused(kit: Kit, python: Python) -> None:
         with pytest.raises(UsageError, match="The file"):
             kit.build(python, HANDLER, FAAS, files=[(name, "")])
     resources = "package a:b; interface i { resource r { get: func() -> u8; } } world w { export i; }"
-    with pytest.raises(UsageError, match="resource"):
+    with pytest.raises(CompileError, match="asks for the class `R` with `get`"):
         kit.build(python, HANDLER, resources)
 
 

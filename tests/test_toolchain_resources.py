@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from toolchain_kit import Kit
 
 from labkernel._cache import Cache
+from labkernel._errors import CompileError, UsageError
+from labkernel._lab import Build, Lab
 from labkernel._toolbox import find_toolbox
 from labkernel._toolchains import Toolchain, close_kept
 from labkernel._toolchains.c import C
@@ -143,6 +145,31 @@ uint32_t total(list_borrow_counter_t *all) {
 void wrap(own_counter_t c, pair_t *ret) { ret->n = counter_rep(c)->n; ret->c = c; }
 bool unwrap(pair_t *p, own_counter_t *ret) { *ret = p->c; return true; }
 """,
+    "python": """
+class Counter:
+    def __init__(self, start):
+        self.n = start
+
+    def add(self, by):
+        self.n += by
+        return self.n
+
+    @classmethod
+    def merge(cls, a, b):
+        return cls(a.n + b.n)
+
+
+def total(all):
+    return sum(c.n for c in all)
+
+
+def wrap(c):
+    return Pair(c, c.n)
+
+
+def unwrap(p):
+    return p.c
+""",
 }
 USERS: Final = {
     "zig": """fn @"test"() ![]const u32 {
@@ -265,6 +292,8 @@ PAIRS: Final = [
 BAKED: Final = frozenset({"js", "python"})
 #: Languages that let go of a resource when their memory is collected, which may be after the program's end.
 COLLECTED: Final = frozenset({"js"})
+#: Languages that keep what they provide as long as their instance lives; the card says so.
+KEPT: Final = frozenset({"python"})
 
 
 @pytest.fixture(scope="module")
@@ -276,20 +305,165 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     kit.close()
 
 
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Return a lab."""
+    with Lab() as opened:
+        yield opened
+    close_kept()
+
+
+def needs(require: Require, *languages: str) -> None:
+    """Skip where the toolbox or a language's tools are missing."""
+    require("the toolbox (labkernel setup)", find_toolbox())
+    for language in languages:
+        for row in LANGUAGES[language].check(Cache()):
+            require(f"{row.tool} ({row.install})", row.version)
+
+
 @pytest.mark.parametrize(("provider", "user"), PAIRS)
 def test_resources_between_components(kit: Kit, require: Require, provider: str, user: str) -> None:
     """Constructors, methods, static functions, own and borrowed handles, in records, lists and options."""
-    require("the toolbox (labkernel setup)", find_toolbox())
-    for language in (provider, user):
-        for row in LANGUAGES[language].check(Cache()):
-            require(f"{row.tool} ({row.install})", row.version)
+    needs(require, provider, user)
     made = kit.build(LANGUAGES[provider], PROVIDERS[provider], PROVIDER, release=provider in BAKED)
     using = kit.build(LANGUAGES[user], USERS[user], USER, release=user in BAKED)
     call = kit.start(kit.toolbox.plug(using.wasm, [made.wasm]))
     for _ in range(3):
         assert call("test") == [3, 13, 13, 13, 113]
-    if COLLECTED & {provider, user}:
+    if COLLECTED & {provider, user} or provider in KEPT:
         return
     ends = "".join(text for stream, text in call.output if stream == "stderr").split("\n")
     assert ends.count("end 113") == 3
     assert ends.count("end 10") == 3
+
+
+TRAY: Final = """package t:tray;
+interface tray {
+  resource cup {
+    constructor(size: u32);
+    fill: func(by: u32) -> result<u32, string>;
+    size: func() -> u32;
+    like: static func(cup: borrow<cup>) -> cup;
+    larger: func(than: borrow<cup>) -> bool;
+  }
+  sizes: func(cups: list<borrow<cup>>) -> list<u32>;
+}
+world tray-world { export tray; }
+"""
+TRAYS: Final = {
+    "js": """class Cup {
+  constructor(size) { this.n = size; }
+  fill(by) { if (by > 9) throw 'full'; this.n += by; return this.n; }
+  size() { return this.n; }
+  static like(cup) { return new Cup(cup.n); }
+  larger(than) { return this.n > than.n; }
+}
+export const tray = { Cup, sizes(cups) { return cups.map((cup) => cup.n); } };
+""",
+    "ts": """class Cup {
+  private n: number;
+  constructor(size: number) { this.n = size; }
+  fill(by: number): number { if (by > 9) throw 'full'; this.n += by; return this.n; }
+  size(): number { return this.n; }
+  static like(cup: Cup): Cup { return new Cup(cup.n); }
+  larger(than: Cup): boolean { return this.n > than.n; }
+}
+export const tray = { Cup, sizes(cups: Cup[]): number[] { return cups.map((cup) => cup.size()); } };
+""",
+    "python": """from dataclasses import dataclass
+
+
+@dataclass
+class Cup:
+    n: int
+
+    def fill(self, by):
+        if by > 9:
+            raise Err("full")
+        self.n += by
+        return self.size()
+
+    def size(self):
+        return self.n
+
+    @staticmethod
+    def like(cup):
+        return Cup(cup.n)
+
+    def larger(self, than):
+        return self.size() > than.size()
+
+
+def sizes(cups):
+    return [cup.size() for cup in cups]
+""",
+}
+
+
+@pytest.mark.parametrize("form", ["development", "release"])
+@pytest.mark.parametrize("language", TRAYS)
+def test_a_notebook_uses_the_objects_of_a_cell(lab: Lab, require: Require, language: str, form: str) -> None:
+    """Any of several objects is the right one: as `self`, as a borrowed argument, in a list; errors are the WIT's."""
+    needs(require, "js" if language == "ts" else language)
+    lab.wit(TRAY, name="tray")
+    check_tray(
+        lab, lab.build(language, TRAYS[language], name="tray", world="tray-world", release=form == "release")
+    )
+
+
+@pytest.mark.slow
+def test_the_other_engine_s_objects(lab: Lab, require: Require) -> None:
+    """StarlingMonkey asks whether an object is one of the class that it was shown, which a stand-in answers."""
+    needs(require, "js")
+    require(
+        "StarlingMonkey (labkernel setup js@starlingmonkey)",
+        "starlingmonkey" in LANGUAGES["js"].kept(Cache()),
+    )
+    lab.wit(TRAY, name="tray")
+    check_tray(lab, lab.build("js", TRAYS["js"], name="tray", world="tray-world", engine="starlingmonkey"))
+
+
+def check_tray(lab: Lab, build: Build) -> None:
+    """Call what a tray has."""
+    tray: Any = lab.instantiate(build)
+    cups = [tray.Cup(size) for size in (10, 20, 30, 40)]
+    assert [cup.size() for cup in cups] == [10, 20, 30, 40]
+    assert tray.sizes([cups[3], cups[0]]) == [40, 10]
+    assert (cups[1].larger(cups[3]), cups[3].larger(cups[1])) == (False, True)
+    twin = tray.Cup.like(cups[2])
+    assert str(twin.fill(1)) == "ok(31)"
+    assert str(twin.fill(10)) == "err('full')"
+    assert cups[2].size() == 30
+
+
+def test_javascript_is_not_given_its_own_objects(lab: Lab, require: Require) -> None:
+    """Refused before anything is built, since the engines would find another object."""
+    needs(require)
+    lab.wit(PROVIDER, name="res")
+    with pytest.raises(UsageError, match=r"hands .*merge a counter .* Let it take borrow<counter>"):
+        lab.build("js", "", name="x", world="provider")
+
+
+WRONG: Final = """class Cup:
+    def fill(self):
+        return 1
+
+    def siz(self):
+        return 1
+
+
+def sizes(cups):
+    return []
+"""
+
+
+def test_a_class_that_does_not_fit_is_told_on_its_lines(lab: Lab, require: Require) -> None:
+    """A Python cell's class is checked before anything is built: what it leaves out, what it takes."""
+    needs(require)
+    lab.wit(TRAY, name="tray")
+    with pytest.raises(CompileError) as caught:
+        lab.build("python", WRONG, name="x", world="tray-world")
+    told = [(d.line, d.message, d.hint) for d in caught.value.diagnostics]
+    assert (2, "`fill` takes no arguments.", told[1][2]) == told[1]
+    assert [line for line, _, _ in told] == [1, 2, 1, 1, 1]
+    assert told[3][2].endswith("`@staticmethod` and `def like(cup: Cup) -> Cup:`")

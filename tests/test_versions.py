@@ -10,6 +10,7 @@ import pytest
 from worlds import EVENT, FAAS
 
 from labkernel import Lab, ToolchainMissing, UsageError
+from labkernel import _setup as setup
 from labkernel import _toolchains as toolchains
 from labkernel._cache import Cache
 from labkernel._toolchains import Options
@@ -39,6 +40,33 @@ def test_a_version_is_the_newest_that_begins_so(cache: Cache) -> None:
     found = {asked: ORIGIN.find("abc", asked, cache).version for asked in ("1.25", "1.2", "1", "1.25.9")}
     assert found == {"1.25": "1.25.10", "1.2": "1.2.1", "1": "1.26.0", "1.25.9": "1.25.9"}
     assert [row.tool for row in ORIGIN.rows("abc", cache)][:2] == ["Abc 1.26.0", "Abc 1.25.10"]
+
+
+def test_a_kept_version_is_removed_by_name(cache: Cache) -> None:
+    """One release or all of a version; another stays, and what is not kept is told with what is."""
+    for version in ("1.25.9", "1.26.0", "1.26.1"):
+        install(cache.root / "toolchain" / "ab" / f"abc-bin-{version}", version)
+    with pytest.raises(
+        UsageError, match=r"abc@1\.2 is not kept .* kept are: abc@1\.26\.1, abc@1\.26\.0, abc@1\.25\.9"
+    ):
+        ORIGIN.forget("abc", "1.2", cache)
+    assert ORIGIN.forget("abc", "1.26", cache) == "Abc 1.26.1, 1.26.0"
+    assert [tool.version for tool in ORIGIN.kept(cache)] == ["1.25.9"]
+    assert ORIGIN.forget("abc", "1.25.9", cache) == "Abc 1.25.9"
+    assert ORIGIN.kept(cache) == []
+
+
+def test_what_is_to_be_removed_is_named_with_its_version(cache: Cache) -> None:
+    """A language alone, a language without versions and an engine that is not there are refused."""
+    for name, why in (
+        ("go", "names no version"),
+        ("c@1", "kept"),
+        ("rust@1.2", "no version of Rust is kept"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            setup.forget([name], cache)
+    with pytest.raises(UsageError, match="js@starlingmonkey is not in the lab's cache"):
+        setup.forget(["js@starlingmonkey"], cache)
 
 
 def test_a_folder_names_a_version_too(cache: Cache, tmp_path: Path) -> None:

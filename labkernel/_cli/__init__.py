@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LANGUAGE",
         help="toolbox, labextension, rust, c, go@1.26 (default: all that can be, in the installed version)",
     )
+    prepare.add_argument("--wit", help="a .wit file: what its world needs once is made too")
+    prepare.add_argument("--world", help="the world's name, when there are several")
     build = add("build", _build, "Build a snippet into a component.")
     build.add_argument("language", help="rust, c, cpp, zig, go, js, ts, python or wat")
     build.add_argument("file", help="the snippet")
@@ -138,6 +140,9 @@ def _setup(given: argparse.Namespace) -> int:
     with _with_lab() as lab:
         if names or not is_asked:
             setup.prepare(names, lab, progress=_say)
+        if given.wit:
+            lab.wit(_text_of(Path(given.wit)), name="world")
+            setup.warm(names, given.world, lab, progress=_say)
         print(card_of(setup.doctor(lab.cache)).text())
     return 0
 

@@ -6,25 +6,24 @@ the sections that the head of the file names and takes no notice of what follows
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import mmap
 import os
 import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
+
+from blake3 import blake3
 
 from labkernel._errors import CacheDamaged
 
 __all__ = ["key_id", "load_checked", "write"]
 
 T = TypeVar("T")
-_CONTEXT: Final = b"labkernel machine code 3\0"
-_MARK: Final = b"labkernel MAC 3\0"
+_CONTEXT: Final = b"labkernel machine code 4\0"
+_MARK: Final = b"labkernel MAC 4\0"
 _END_BYTES: Final = len(_MARK) + 32
-_PART_BYTES: Final = 4 << 20
 
 
 def key_id(key: bytes) -> str:
@@ -33,28 +32,11 @@ def key_id(key: bytes) -> str:
 
 
 def _mac(key: bytes, name: str, settings_key: str, code: memoryview) -> bytes:
-    """The MAC binds the file's name and the engine's settings, so that no other file can take its place."""
-    return hmac.digest(key, _CONTEXT + f"{name}\0{settings_key}\0".encode() + _digest(code), "sha256")
+    """The MAC binds the file's name and the engine's settings, so that no other file can take its place.
 
-
-def _digest(code: memoryview) -> bytes:
-    """Return the digest of the parts' digests: a runtime of 40 MB takes half the time on two cores.
-
-    (Hashing sets the interpreter's lock free.) The number of parts is told by the length, which is hashed, too.
+    A runtime's 40 MB are hashed whenever a kernel first loads it; BLAKE3 takes a fifth of SHA-256's time for them.
     """
-    size = len(code)
-
-    def part(start: int) -> bytes:
-        with code[start : start + _PART_BYTES] as piece:
-            return hashlib.sha256(piece).digest()
-
-    starts = range(0, size, _PART_BYTES)
-    if len(starts) < 2:
-        parts = [part(start) for start in starts]
-    else:
-        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-            parts = list(pool.map(part, starts))
-    return hashlib.sha256(size.to_bytes(8, "little") + b"".join(parts)).digest()
+    return hmac.digest(key, _CONTEXT + f"{name}\0{settings_key}\0".encode() + blake3(code).digest(), "sha256")
 
 
 def write(target: Path, code: bytes, *, key: bytes, settings_key: str) -> None:

@@ -316,7 +316,7 @@ def _error(data: Any) -> Exception:
 def _search_path() -> str:
     """Return the folders the host process needs: this package's and those of the two packages it uses."""
     folders = [str(Path(__file__).resolve().parents[1])]
-    for name in ("wasmtime", "msgpack"):
+    for name in ("wasmtime", "msgpack", "blake3"):
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
             folders.append(str(Path(spec.origin).resolve().parents[1]))

@@ -29,7 +29,7 @@ __all__ = [
     "engine_version",
 ]
 
-_LAYOUT = "2"
+_LAYOUT = "3"
 """Raised whenever `engine.py` changes a setting that changes machine code, or `machine_code.py` its files."""
 
 

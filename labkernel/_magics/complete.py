@@ -92,6 +92,12 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
         return _imported(lab)
     if last in _WORDS:
         return _WORDS[last]
+    plain = [w for w in before[: -1 if last == "--engine" else None] if not w.startswith("-")]
+    if last == "--engine":
+        language = plain[0] if plain else ""
+        return toolchains.get(language).engines(lab.cache) if language in toolchains.languages() else []
+    if last == "--language":
+        return [*toolchains.languages()]
     if last in _FORMS:
         return list(_FORMS[last])
     if last == "--template":
@@ -99,9 +105,6 @@ def _values(magic: str, is_cell: bool, before: list[str], parser: MagicParser, l
     action = parser.options.get(last)
     if action is not None and action.nargs != 0:
         return [str(c) for c in action.choices or ()]
-    plain = [w for w in before if not w.startswith("-")]
-    if last == "--engine" and plain[0] in toolchains.languages():
-        return toolchains.get(plain[0]).engines(lab.cache)
     if magic == "wasm":
         return _wasm_values(is_cell, plain, lab)
     if magic == "wit":
@@ -126,6 +129,12 @@ def _imported(lab: Lab) -> list[str]:
 def _wasm_values(is_cell: bool, plain: list[str], lab: Lab) -> list[str]:
     if is_cell or plain[:1] in (["new"], ["setup"]):
         return list(toolchains.languages()) if len(plain) == (0 if is_cell else 1) else []
+    if plain[:1] == ["clean"]:
+        return [
+            f"{name}@{each}"
+            for name, tool in toolchains.toolchains().items()
+            for each in tool.kept(lab.cache)
+        ]
     if plain[:1] in (["show"], ["save"]):
         return [*lab.builds]
     if plain[:1] in (["trace"], ["peek"]):

@@ -148,7 +148,11 @@ def _wasm_line() -> MagicParser:
         "--find", metavar="TEXT", help="with peek: the text to look for in the guest's memory"
     )
     parser.add_argument("--as", metavar="NAME", dest="as_", help="with load: the name to keep it under")
-    parser.add_argument("--world", metavar="W", help="with new: the world the starter cell is for")
+    parser.add_argument(
+        "--world",
+        metavar="W",
+        help="with new: the world the starter cell is for; with setup: one to be ready for",
+    )
     parser.add_argument("--all", action="store_true", help="with clean: the prepared toolchains too")
     return parser
 

@@ -105,6 +105,7 @@ class WasmMagics(LabMagics):
             %wasm doctor                      what is installed, what is missing, how to mend it
             %wasm doctor rust                 the same for one language
             %wasm setup rust                  prepare a toolchain
+            %wasm setup python --world W      and what a first cell for a world waits for
             %wasm setup go@1.26               keep another version of one, for --engine 1.26
             %wasm explain E0308               the language's own explanation of an error's code
             %wasm trace fn                    every host call of an instance started with --trace
@@ -112,6 +113,7 @@ class WasmMagics(LabMagics):
             %wasm trace fn --save run.jsonl   a recording, for %fire fn --replay run.jsonl (needs --record)
             %wasm peek fn --find TEXT         what the host sees in a guest's memory
             %wasm clean                       empty the cache of components and machine code
+            %wasm clean go@1.26               remove one version that setup keeps
         """
         parsed = parse_line(WASM_LINE, line)
         action, *rest = parsed.words or ["list"]
@@ -217,6 +219,8 @@ class WasmMagics(LabMagics):
 
     def _setup(self, line: Line) -> Any:
         setup.prepare(line.words, self.lab, progress=self.screen.progress)
+        if line.world:
+            setup.warm(line.words, line.world, self.lab, progress=self.screen.progress)
         return self.screen.show(setup.doctor(self.lab.cache))
 
     def _explain(self, line: Line) -> Any:
@@ -225,6 +229,10 @@ class WasmMagics(LabMagics):
         return self.screen.show(explanation_card(code, language, text))
 
     def _clean(self, line: Line) -> None:
+        if line.words and not line.all:
+            gone = setup.forget(line.words, self.lab.cache)
+            self.screen.note(f"Removed: {', '.join(gone)}. `%wasm setup` brings it back.")
+            return
         words_only(line, WASM_LINE, [])
         freed = self.lab.cache.trim(0) if line.all else self.lab.cache.empty()
         self.screen.note(f"{format_bytes(freed)} freed. A cell that is run again is built again.")

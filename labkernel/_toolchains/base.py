@@ -293,6 +293,17 @@ class Toolchain(ABC):
             f"{self.language}@{version}: {self.title} has no other versions here; leave them out."
         )
 
+    def kept(self, cache: Cache) -> list[str]:
+        """Return the versions that `setup_version` put into the cache."""
+        return []
+
+    def forget_version(self, version: str, cache: Cache) -> str:
+        """Remove what `setup_version` put into the cache; return its name in words.
+
+        Raises `UsageError` where nothing of that version is there.
+        """
+        raise UsageError(f"{self.language}@{version}: no version of {self.title} is kept in the lab's cache.")
+
     @abstractmethod
     def check(self, cache: Cache) -> list[ToolStatus]:
         """Return the doctor's rows; never raise for a missing tool."""

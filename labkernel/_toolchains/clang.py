@@ -26,6 +26,7 @@ _DIRECTIVE: Final = re.compile(
 _PRINTS: Final = re.compile(
     r"^[ \t]*#[ \t]*include[ \t]*<(?:stdio\.h|cstdio|iostream|ostream|print)>", re.MULTILINE
 )
+_LONGEST: Final = 800
 _HEAD: Final = re.compile(
     r"^(?:\./)?(?P<file>[^:\n|\"]+):(?P<line>\d+):(?P<column>\d+):(?P<ranges>(?:\{[^}]*\})*:?) ?"
     r"(?P<kind>fatal error|error|warning|note): (?P<text>.*)$"
@@ -124,6 +125,16 @@ def _refused(source: Text, match: re.Match[str]) -> tuple[int, int, str] | None:
 # ----------------------------------------------------------------------------------------------- messages
 
 
+def _cut(message: str) -> str:
+    """Return a message without the middle of what is too long to read: types nested a thousand times.
+
+    >>> len(_cut("L<" * 1024)), _cut("short")
+    (803, 'short')
+    """
+    half = _LONGEST // 2
+    return message if len(message) <= _LONGEST else f"{message[:half]} … {message[-half:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Linked:
     """One message of the linker; `undefined` is the symbol that is nowhere, if it is about one."""
@@ -167,13 +178,13 @@ class Messages:
     def _note(self, found: list[Diagnostic], head: re.Match[str]) -> None:
         """Keep a note as advice, where it is about the user's files and says more than a place."""
         if found and head["file"] in self.sources and not found[-1].hint:
-            found[-1] = replace(found[-1], hint=f"{head['text']} (line {head['line']})")
+            found[-1] = replace(found[-1], hint=f"{_cut(head['text'])} (line {head['line']})")
 
     def _placed(self, head: re.Match[str], included: tuple[str, int] | None) -> Diagnostic | None:
         severity = "warning" if head["kind"] == "warning" else "error"
         code = _CODE.search(head["text"])
         message = head["text"][: code.start()] if code else head["text"]
-        plain = Diagnostic(message, severity, code=code[1] if code else "")
+        plain = Diagnostic(_cut(message), severity, code=code[1] if code else "")
         source = self.sources.get(head["file"])
         if source is not None:
             line, column = int(head["line"]), int(head["column"])

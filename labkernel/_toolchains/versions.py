@@ -144,6 +144,23 @@ class Origin:
         assert kept is not None
         return kept
 
+    def forget(self, language: str, version: str, cache: Cache) -> str:
+        """Remove kept versions: the one named, or every release of it; return them in words.
+
+        Raises `UsageError` where none is kept. The installed version is pip's to remove.
+        """
+        kept = self.kept(cache)
+        chosen = [tool for tool in kept if _is_of(tool.version, version)]
+        if not chosen:
+            known = ", ".join(f"{language}@{tool.version}" for tool in kept)
+            raise UsageError(
+                f"{language}@{version} is not kept in the lab's cache; kept are: {known or 'none'}. "
+                "The installed version is pip's to remove."
+            )
+        for tool in chosen:
+            cache.drop(_KIND, f"{self.package}-{tool.version}")
+        return f"{self.title} {', '.join(tool.version for tool in chosen)}"
+
     def rows(self, language: str, cache: Cache) -> list[ToolStatus]:
         """Return the doctor's rows of the versions beside the installed one."""
         return [
@@ -230,6 +247,14 @@ class Versioned(Toolchain):
     def setup_version(self, version: str, context: Context) -> None:
         """Let pip put a version into the cache, and prepare it."""
         self.prepare(self.origin.keep(self.language, version, context.cache, context.progress), context)
+
+    def kept(self, cache: Cache) -> list[str]:
+        """Return the versions beside the installed one, the newest first."""
+        return [tool.version for tool in self.origin.kept(cache)]
+
+    def forget_version(self, version: str, cache: Cache) -> str:
+        """Remove versions that `setup_version` put into the cache."""
+        return self.origin.forget(self.language, version, cache)
 
     @abstractmethod
     def prepare(self, tool: Tool, context: Context) -> None:

@@ -77,6 +77,16 @@ class _Script(Toolchain):
         if engine == "quickjs":
             runtime_for(kit.folder, cache, small=False)
 
+    def kept(self, cache: Cache) -> list[str]:
+        """Return the engines whose packages are here."""
+        return [engine for engine in tools.ENGINES if tools.find_kit(cache, engine)]
+
+    def forget_version(self, version: str, cache: Cache) -> str:
+        """Remove the npm packages of an engine."""
+        engine = tools.known_engine(version)
+        tools.forget_kit(cache, engine)
+        return f"the packages of {engine}"
+
     def build(
         self,
         snippet: Snippet,

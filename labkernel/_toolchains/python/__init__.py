@@ -42,6 +42,9 @@ _HOW_SETUP: Final = "labkernel setup python"
 _TAKEN: Final = frozenset({"cell.py", "wit_world.py", "componentize_py_types.py"})
 _OWN: Final = frozenset({"wit_world", "componentize_py_types", "cell", "__future__", "__main__"})
 
+#: Seen with componentize-py 0.25.1: neither `__del__` nor a weak reference's callback comes after a drop.
+_KEPT: Final = "objects of the classes that the world exports live as long as their instance: none is let go."
+
 
 class Python(Versioned):
     """The Python toolchain."""
@@ -104,7 +107,7 @@ class Python(Versioned):
         """Check the cell; then hand it to the world's runtime, or bake it."""
         package, world = self.needs(package, world)
         _refuse_options(options)
-        _refuse_world(world)
+        refuse_async(world.functions())
         tool = self.origin.find("python", options.engine, context.cache)
         started = time.perf_counter_ns()
         job = _Job.of(tool, snippet, package, world, options, context)
@@ -137,16 +140,6 @@ def _refuse_options(options: Options) -> None:
         raise UsageError(f"The flag {options.flags[0]!r} is not taken: a Python cell has no flags.")
     if options.opt:
         raise UsageError(f"--opt {options.opt}: a Python cell is not optimized; leave it out.")
-
-
-def _refuse_world(world: World) -> None:
-    refuse_async(world.functions())
-    for function in world.functions():
-        if function.name.startswith("["):
-            raise UsageError(
-                f"The world exports the resource function {function.full_name!r}; a Python cell exports plain "
-                "functions. Leave the resource out of what the world exports."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +274,10 @@ class _Job:
         return wasm, done.command, done.ns
 
     def _warnings(self) -> tuple[Diagnostic, ...]:
-        return tuple(each for cell in (self.cell, *self.others) for each in cell.warnings)
+        found = [each for cell in (self.cell, *self.others) for each in cell.warnings]
+        if any(export.kind for export in exports_of(self.world)):
+            found.append(Diagnostic(_KEPT, "warning"))
+        return tuple(found)
 
     def _versions(self) -> Mapping[str, str]:
         python = tools.guest_python(self.tool, self.context.cache)

@@ -66,23 +66,29 @@ class Cell:
         """Return what is wrong with the functions that the world asks for."""
         found: list[Diagnostic] = []
         for export in exports:
-            node = next((n for c in reversed(export.candidates) if (n := self._definition(c))), None)
+            bare = not export.params
+            found_here = (self._definition(c, is_plain=bare) for c in reversed(export.candidates))
+            node = next((each for each in found_here if each), None)
             if node is not None:
                 found += self._misfit(node, export)
             elif not self.is_opaque:
-                near = did_you_mean(export.name, self.names)
-                wanted = f"the world {world} asks for the function `{export.name}`"
+                owner, _, name = export.name.rpartition(".")
+                near = "" if owner in self.names else did_you_mean(owner or name, self.names)
+                what = f"class `{owner}` with `{name}`" if export.kind else f"function `{export.name}`"
+                wanted = f"the world {world} asks for the {what}"
                 other = re.search(r"'(.+)'", near)
+                lead = "@staticmethod` and `" if export.kind == "static" else ""
                 found.append(
                     self.place(
                         f"{wanted}, which the cell does not define.{near}",
-                        _head(self.names.get(other[1])) if other else None,
-                        hint=f"define it: `{signature(export)}:`",
+                        _head(self.names.get(other[1] if other else owner)),
+                        hint=f"define it{f' in class {owner}' if owner else ''}: `{lead}{signature(export)}:`",
                     )
                 )
         return found
 
-    def _definition(self, candidate: str) -> ast.AST | None:
+    def _definition(self, candidate: str, *, is_plain: bool) -> ast.AST | None:
+        """Return what defines a function; without parameters (`is_plain`), a constructor needs no definition."""
         owner, dot, name = candidate.rpartition(".")
         if not dot:
             return self.names.get(name)
@@ -90,23 +96,25 @@ class Cell:
         if not isinstance(kind, ast.ClassDef):
             return None
         inside = {n.name: n for n in kind.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
-        return inside.get(name) or (kind if kind.bases else None)
+        is_given = kind.bases or kind.keywords or (name == "__init__" and (kind.decorator_list or is_plain))
+        return inside.get(name) or (kind if is_given else None)
 
     def _misfit(self, node: ast.AST, export: Export) -> Iterator[Diagnostic]:
-        hint = f"the world hands it {_count(len(export.function.params))}: `{signature(export)}:`"
+        hint = f"the world hands it {_count(len(export.params))}: `{signature(export)}:`"
         if isinstance(node, ast.AsyncFunctionDef):
             yield self.place(
                 "the world's function is called like a plain one; leave `async` out.", _head(node), hint=hint
             )
         if not isinstance(node, ast.FunctionDef) or node.decorator_list:
             return
-        given = len(export.function.params) + (self.names.get(node.name) is not node)
+        is_method = self.names.get(node.name) is not node and export.kind != "static"
+        given = len(export.params) + is_method
         args = node.args
         positional = [*args.posonlyargs, *args.args]
         least = len(positional) - len(args.defaults)
         needed = [a.arg for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is None]
         if needed or given < least or (given > len(positional) and args.vararg is None):
-            takes = _count(len(positional) + len(needed))
+            takes = _count(max(0, len(positional) + len(needed) - is_method))
             yield self.place(f"`{node.name}` takes {takes}.", _head(node), hint=hint)
 
     def imports(self) -> Iterator[tuple[str, ast.AST, bool]]:

@@ -20,6 +20,7 @@ from labkernel._wit import (
     Interface,
     ListType,
     OptionType,
+    Param,
     Primitive,
     RecordType,
     ResultType,
@@ -29,7 +30,17 @@ from labkernel._wit import (
     World,
 )
 
-__all__ = ["Export", "camel", "case_class", "exports_of", "shouty", "signature", "snake", "type_hint"]
+__all__ = [
+    "Export",
+    "camel",
+    "case_class",
+    "exports_of",
+    "shouty",
+    "signature",
+    "snake",
+    "split_resource",
+    "type_hint",
+]
 
 _PRIMITIVES: Final = {"bool": "bool", "char": "str", "string": "str", "f32": "float", "f64": "float"}
 
@@ -78,16 +89,23 @@ def _escaped(name: str) -> str:
 class Export:
     """A function that a cell is to define. `candidates` are the names it may have there, best last.
 
-    `Class.method` stands for a method of a class of the cell.
+    `Class.method` stands for a method of a class of the cell. A function of a resource has its `kind`
+    (`constructor`, `method` or `static`) and is always one: the class stands for the resource.
     """
 
     function: Function
     candidates: tuple[str, ...]
+    kind: str = ""
 
     @property
     def name(self) -> str:
         """The name that the starter cell and messages use."""
         return self.candidates[-1]
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """What the function is handed; a method's object is not among it."""
+        return self.function.params[1:] if self.kind == "method" else self.function.params
 
     @property
     def unwraps(self) -> bool:
@@ -101,17 +119,40 @@ def exports_of(world: World) -> list[Export]:
 
     A function of an interface is known by its plain name where no other export has that, otherwise as
     `interface_function`, and always as a method of a class named like the interface. Where two interfaces are
-    namesakes, package and version go before the name.
+    namesakes, package and version go before the name. A resource's functions are methods of a class of its name,
+    with the interface's before it where two resources are namesakes.
     """
     plain = Counter(snake(function.name) for function in world.functions())
+    homes = Counter(
+        resource for _, resource in {(f.interface, split_resource(f.name)[1]) for f in world.functions()}
+    )
     found = []
     for function, owner in _owned(world):
+        kind, resource, member = split_resource(function.name)
+        if kind:
+            classes = [camel(owner) + camel(resource), *([camel(resource)] if homes[resource] == 1 else [])]
+            method = "__init__" if kind == "constructor" else snake(member)
+            found.append(Export(function, tuple(f"{each}.{method}" for each in classes), kind))
+            continue
         name = snake(function.name)
         candidates = [f"{camel(owner)}.{name}", f"{snake(owner)}_{name}"] if owner else [f"WitWorld.{name}"]
         if plain[name] == 1 or not owner:
             candidates.append(name)
         found.append(Export(function, tuple(candidates)))
     return found
+
+
+def split_resource(name: str) -> tuple[str, str, str]:
+    """Return kind, resource and member of a resource's function; nothing of another function.
+
+    >>> split_resource("[method]account.deposit"), split_resource("[constructor]account"), split_resource("total")
+    (('method', 'account', 'deposit'), ('constructor', 'account', ''), ('', '', ''))
+    """
+    if not name.startswith("["):
+        return "", "", ""
+    kind, _, rest = name[1:].partition("]")
+    resource, _, member = rest.partition(".")
+    return kind, resource, member
 
 
 def _owned(world: World) -> Iterator[tuple[Function, str]]:
@@ -139,11 +180,13 @@ def short(interface: str) -> str:
 def signature(export: Export, *, hints: bool = True) -> str:
     """Return the line that begins the function's definition, without its colon."""
     function = export.function
-    params = [f"{snake(p.name)}: {type_hint(p.type)}" if hints else snake(p.name) for p in function.params]
+    params = [f"{snake(p.name)}: {type_hint(p.type)}" if hints else snake(p.name) for p in export.params]
     owner, _, name = export.name.rpartition(".")
-    lead = ["self"] if owner else []
+    lead = ["self"] if owner and export.kind != "static" else []
     answer = ""
-    if hints:
+    if hints and export.kind == "constructor":
+        answer = " -> None"
+    elif hints:
         result = function.result
         answer = f" -> {type_hint(result.ok if isinstance(result, ResultType) else result)}"
     return f"def {name}({', '.join(lead + params)}){answer}"

@@ -6,11 +6,12 @@ Which classes these are is read off the generated bindings. This module knows no
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from labkernel._errors import CompileError
-from labkernel._toolchains.python.names import Export, exports_of, snake
+from labkernel._toolchains.python.names import Export, camel, exports_of, short, snake, split_resource
 from labkernel._toolchains.python.plan import answer_types, imports_of
 from labkernel._wit import World
 
@@ -51,13 +52,14 @@ def app_of(world: World, generated: Mapping[str, str]) -> tuple[str, dict[str, A
             {
                 "class": kind,
                 "method": method,
+                "kind": export.kind,
                 "names": list(export.candidates),
                 "unwrap": export.unwraps,
                 "wit": export.function.text,
                 "types": answer_types(export),
             }
         )
-    names = sorted({entry["class"] for entry in plan})
+    names = sorted({entry["class"] for entry in plan if not entry["kind"]})
     classes = "".join(f"\n\nclass {name}:\n    pass\n" for name in names)
     return _APP.format(world=world.full_name, classes=classes), {
         "exports": plan,
@@ -71,11 +73,22 @@ class _Places:
     def __init__(self, generated: Mapping[str, str]) -> None:
         self._world = _protocols(generated.get("wit_world/__init__.py", ""))
         self._interfaces = _protocols(generated.get("wit_world/exports/__init__.py", ""))
+        lead = "wit_world/exports/"
+        self._modules = {
+            name.removeprefix(lead).removesuffix(".py"): _protocols(text)
+            for name, text in generated.items()
+            if name.startswith(lead) and not name.endswith("__init__.py")
+        }
 
     def of(self, export: Export) -> tuple[str, str]:
+        """Return class and method; for a function of a resource, the class with its module before it."""
         function = export.function
         method = snake(function.name)
-        if not function.interface:
+        if export.kind:
+            kind, method = camel(split_resource(function.name)[1]), export.name.rpartition(".")[2]
+            homes = [home for home in _modules_of(function.interface) if home in self._modules]
+            found = [f"{home}.{kind}" for home in homes if method in self._modules[home].get(kind, ())]
+        elif not function.interface:
             found = [name for name, methods in self._world.items() if method in methods]
         else:
             wanted = export.candidates[0].partition(".")[0]
@@ -89,6 +102,14 @@ class _Places:
                 language="python",
             )
         return found[0], method
+
+
+def _modules_of(interface: str) -> list[str]:
+    """Return the names that the generated module of an interface may have, the usual one first."""
+    whole = (interface, interface.partition("@")[0])
+    return list(
+        dict.fromkeys([snake(short(interface)), *(snake(re.sub(r"[^\w-]", "-", name)) for name in whole)])
+    )
 
 
 def _protocols(text: str) -> dict[str, set[str]]:

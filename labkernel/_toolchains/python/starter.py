@@ -5,6 +5,7 @@ This module knows no tool.
 
 from __future__ import annotations
 
+import textwrap
 from typing import Final
 
 from labkernel._toolchains.python.names import (
@@ -36,10 +37,17 @@ _ZERO: Final = {"bool": "False", "char": '"a"', "string": '""', "f32": "0.0", "f
 
 def starter(world: World) -> str:
     """Return a definition of every function, with what it is to answer as a hint."""
-    return (
-        "\n\n".join(_function(export) for export in exports_of(world))
-        or "# The world asks for no function.\n"
-    )
+    classes: dict[str, list[str]] = {}
+    parts: list[str] = []
+    for export in exports_of(world):
+        if not export.kind:
+            parts.append(_function(export))
+            continue
+        owner = export.name.rpartition(".")[0]
+        members = classes.setdefault(owner, [])
+        members.append(textwrap.indent(_function(export), "    "))
+    found = [f"class {name}:\n" + "\n".join(members) for name, members in classes.items()]
+    return "\n\n".join([*found, *parts]) or "# The world asks for no function.\n"
 
 
 def _function(export: Export) -> str:
@@ -51,9 +59,11 @@ def _function(export: Export) -> str:
         lines.append(f"    # or: raise Err({_default(result.err)})")
     elif isinstance(result, ResultType):
         lines.append("    # or: raise Err(None)")
-    answer = _default(result.ok if export.unwraps and isinstance(result, ResultType) else result)
+    answered = result.ok if export.unwraps and isinstance(result, ResultType) else result
+    answer = "None" if export.kind == "constructor" else _default(answered)
     lines.append(f"    return {answer}" if result is not None and answer != "None" else "    return")
-    return f"{docs}{signature(export, hints=False)}:\n" + "\n".join(lines) + "\n"
+    head = "@staticmethod\n" if export.kind == "static" else ""
+    return f"{docs}{head}{signature(export, hints=False)}:\n" + "\n".join(lines) + "\n"
 
 
 def _default(wit_type: Type | None) -> str:

@@ -27,7 +27,7 @@ from labkernel._toolchains.base import (
 from labkernel._toolchains.confine import Confinement
 from labkernel._toolchains.process import Finished, Limits, run
 from labkernel._toolchains.refusals import MEMORY, check_file_name, refuse_async, refuse_names
-from labkernel._toolchains.rust import prebuilt, tools, workspace
+from labkernel._toolchains.rust import clashes, prebuilt, tools, workspace
 from labkernel._toolchains.rust.diagnostics import Reader, raw_text
 from labkernel._toolchains.rust.names import RustWorld
 from labkernel._toolchains.rust.native import main_function
@@ -46,8 +46,6 @@ _ALLOWED: Final = re.compile(
     r"|inline-threshold|relocation-model|symbol-mangling-version)=[\w+,.-]+"
     r"|--cfg[= ][\w]+(=\"?[\w-]+\"?)?|-[WADF]\s*[\w:-]+|--edition[= ]20\d\d|--cap-lints[= ]\w+)"
 )
-#: What the C library below Rust's own exports to the linker.
-_TAKEN: Final = MEMORY | {"malloc", "free", "calloc", "realloc"}
 _FORMS: Final[Mapping[bool, tuple[str, ...]]] = {
     False: ("-Copt-level={}",),
     True: ("-Copt-level={}", "-Clto=fat", "-Ccodegen-units=1"),
@@ -75,6 +73,10 @@ class Rust(Toolchain):
             return f"rust {tools.find_rustc(options.engine).identity}"
         except LabError:
             return ""
+
+    def engines(self, cache: Cache) -> list[str]:
+        """Return the toolchains that rustup has here, named without this machine's triple."""
+        return list(dict.fromkeys(name.partition("-")[0] for name in tools.installed_toolchains()))
 
     def explain(self, code: str) -> str | None:
         """Return what `rustc --explain` says."""
@@ -134,18 +136,24 @@ class Rust(Toolchain):
             rustc, options.deps, context, offline=options.offline, timeout_s=options.timeout_s
         )
         cell = Cell(snippet.text.removeprefix("\ufeff"))
-        bound = RustWorld(world, package)
+        clashing = clashes.clashing(world, rustc)
+        bound = RustWorld(world, package, export_prefix=clashes.PREFIX if clashing else "")
         name = _file_stem(snippet.name)
         refuse_reads(cell, f"{name}.rs", [file for file, _ in snippet.files])
         refuse_async(f for key in bound.required() for f in bound.functions_of(key))
-        refuse_names(world.functions(), _TAKEN, title="Rust")
+        refuse_names(world.functions(), MEMORY, title="Rust")
         crate = scaffold(cell, bound, f"{name}.rs")
+        if clashing and crate.has_own_bindings:
+            refuse_names(world.functions(), frozenset(clashing), title="Rust")
         with context.build_folder(keep=options.verbose) as folder:
             _write(folder, name, crate, snippet, package, crates)
             command = _command(rustc, built, options, crates)
+            command += ["-Clink-arg=--skip-wit-component"] if clashing else []
             done = _compile(command, rustc, built, folder, Limits(timeout_s=options.timeout_s), crates)
             reader = Reader(cell, bound, crate, [f"{name}.rs", *(n for n, _ in snippet.files)], ROOT_FILE)
             wasm = _result(done, folder / "cell.wasm", reader)
+            if clashing:
+                wasm = context.needs_toolbox("Rust").componentize(clashes.without_prefix(wasm), None, None)
         stderr = done.err.decode(errors="replace")
         return Artifact(
             wasm, {"compile": done.ns}, reader.diagnostics(stderr), options.form, (done.command,),

@@ -92,10 +92,16 @@ class _Id:
 
 
 class RustWorld:
-    """A world as Rust sees it; `prefix` is the module its bindings are in (`bindings::` or nothing)."""
+    """A world as Rust sees it; `prefix` is the module its bindings are in (`bindings::` or nothing).
 
-    def __init__(self, world: World, package: Package | None = None, *, prefix: str = "") -> None:
+    `export_prefix` goes before the names under which its functions are exported.
+    """
+
+    def __init__(
+        self, world: World, package: Package | None = None, *, prefix: str = "", export_prefix: str = ""
+    ) -> None:
         self.world = world
+        self.export_prefix = export_prefix
         self.package = package
         self.prefix = prefix
         self._versions = _versions(world, package)

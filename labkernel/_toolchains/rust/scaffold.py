@@ -43,6 +43,11 @@ class Scaffold:
     target: str = ""
     prefix: str = ""
 
+    @property
+    def has_own_bindings(self) -> bool:
+        """Whether the cell makes its bindings itself."""
+        return not any("wit_bindgen::generate!" in text for text in (self.root, *dict(self.files).values()))
+
 
 class _Root:
     """The lines of the root as they are written."""
@@ -64,7 +69,7 @@ def scaffold(cell: Cell, world: RustWorld, cell_file: str) -> Scaffold:
     text, brings_bindings = _replace_bindings(text, cell, own)
     files: tuple[tuple[str, str], ...] = ()
     if "bindings" in cell.items and re.search(r"\bmod\s+bindings\s*;", cell.masked):
-        world = RustWorld(world.world, world.package, prefix="bindings::")
+        world = RustWorld(world.world, world.package, prefix="bindings::", export_prefix=world.export_prefix)
         files = (("bindings.rs", generate_call(world, public=True)),)
     elif not brings_bindings:
         root.add(generate_call(world))
@@ -82,6 +87,7 @@ def scaffold(cell: Cell, world: RustWorld, cell_file: str) -> Scaffold:
 def generate_call(world: RustWorld, *, public: bool = False) -> str:
     """Return the macro call that makes the bindings."""
     extra = ' pub_export_macro: true, default_bindings_module: "bindings",' if public else ""
+    extra += f' export_prefix: "{world.export_prefix}",' if world.export_prefix else ""
     name = json.dumps(world.world.full_name)
     return f'wit_bindgen::generate!({{ world: {name}, path: "wit",{extra} generate_all }});'
 

@@ -28,6 +28,7 @@ __all__ = [
     "explain",
     "find_cargo",
     "find_rustc",
+    "installed_toolchains",
 ]
 
 TARGET: Final = "wasm32-wasip2"
@@ -108,6 +109,12 @@ def _installed(name: str) -> Path | None:
     return None
 
 
+def installed_toolchains() -> list[str]:
+    """Return the names of the toolchains that rustup has here."""
+    folders = (_rustup_home() / "toolchains").glob("*")
+    return sorted(folder.name for folder in folders if (folder / "bin" / "rustc").is_file())
+
+
 def _of_rustup(engine: str) -> Rustc:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", engine):
         raise UsageError(
@@ -115,9 +122,7 @@ def _of_rustup(engine: str) -> Rustc:
         )
     path = _installed(engine)
     if path is None:
-        known = sorted(
-            f.name for f in (_rustup_home() / "toolchains").glob("*") if (f / "bin" / "rustc").is_file()
-        )
+        known = installed_toolchains()
         detail = f"Installed are: {', '.join(known)}." if known else "rustup has none here."
         how = f"rustup toolchain install {engine} --target {TARGET}"
         raise ToolchainMissing(f"The Rust toolchain {engine}", language="rust", how=how, detail=detail)

@@ -254,7 +254,13 @@ export class Lab {
         if (this.main === null) this.begin();
         return this.main[name]?.[key] ?? this.main[key];
       };
-      const stand = class { constructor(...args) { return Reflect.construct(real(), args); } };
+      const stand = function (...args) { return Reflect.construct(real(), args); };
+      if (this.engine.foreign) {
+        // StarlingMonkey calls methods by the class and asks whether an object is one of it.
+        const method = (own) => function (...args) { return real().prototype[own].apply(this, args); };
+        stand.prototype = new Proxy({}, { get: (_, own) => (typeof own === 'string' ? method(own) : undefined) });
+        Object.defineProperty(stand, Symbol.hasInstance, { value: (object) => object instanceof real() });
+      }
       for (const each of statics) stand[each] = (...args) => real()[each](...args);
       made[key] = stand;
     }

@@ -21,7 +21,9 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from labkernel._toolchains.python.guest.answers import answering, missing
 from labkernel._toolchains.python.guest.fitting import check_of, misfit
+from labkernel._toolchains.python.guest.objects import bind, stand_in
 from labkernel._toolchains.python.guest.shelf import CELL, Cell, Library, packages, standard_library
 
 __all__ = ["prepare"]
@@ -50,8 +52,16 @@ def prepare(app: dict[str, Any], plan: dict[str, Any], folder: str) -> None:
         _try_import(name)
     _check_imports(plan["imports"], prelude)
     loader = _Loader(app, plan["exports"], prelude, cell)
+    resources: dict[str, dict[str, Any]] = {}
     for export in plan["exports"]:
-        setattr(app[export["class"]], export["method"], _first_call(loader, export))
+        if export["kind"]:
+            resources.setdefault(export["class"], {})[export["method"]] = export
+        else:
+            setattr(app[export["class"]], export["method"], _first_call(loader, export))
+    for place, members in resources.items():
+        home, _, name = place.partition(".")
+        module = sys.modules.setdefault(home, types.ModuleType(home))
+        setattr(module, name, stand_in(members, loader))
     sys.excepthook = _show
     gc.collect()
     gc.freeze()
@@ -132,6 +142,19 @@ class _Loader:
         self, app: dict[str, Any], exports: list[dict[str, Any]], prelude: dict[str, Any], cell: Cell | None
     ) -> None:
         self.app, self.exports, self.prelude, self.cell = app, exports, prelude, cell
+        self.names: dict[str, Any] | None = None
+
+    def need(self) -> dict[str, Any]:
+        """Return the cell's names, loading it where that has not happened. Raises whatever the cell raises."""
+        if self.names is None:
+            try:
+                self.load()
+            except Exception as error:
+                if type(error).__name__ == "Err":
+                    raise RuntimeError("The cell raised Err outside of a function.") from error
+                raise
+        assert self.names is not None
+        return self.names
 
     def load(self) -> None:
         """Run the cell. Raises whatever it raises."""
@@ -148,22 +171,21 @@ class _Loader:
         sys.modules[CELL] = module
         linecache.lazycache(cell.file, module.__dict__)
         exec(cell.get_code(CELL), module.__dict__)
+        self.names = module.__dict__
         objects: dict[type, Any] = {}
         for export in self.exports:
+            if export["kind"]:
+                bind(module.__dict__, export)
+                continue
             found = _find(module.__dict__, export["names"], objects)
             if found is None:
-                found = _missing(export)
-            setattr(self.app[export["class"]], export["method"], staticmethod(_answering(found, export)))
+                found = missing(export)
+            setattr(self.app[export["class"]], export["method"], staticmethod(answering(found, export)))
 
 
 def _first_call(loader: _Loader, export: dict[str, Any]) -> Callable[..., Any]:
     def first(self: Any, *arguments: Any) -> Any:
-        try:
-            loader.load()
-        except Exception as error:
-            if type(error).__name__ == "Err":
-                raise RuntimeError("The cell raised Err outside of a function.") from error
-            raise
+        loader.need()
         return getattr(self, export["method"])(*arguments)
 
     return first
@@ -185,47 +207,6 @@ def _find(
                 objects[kind] = kind()
             return getattr(objects[kind], name)  # type: ignore[no-any-return]
     return None
-
-
-def _missing(export: dict[str, Any]) -> Callable[..., Any]:
-    def missing(*_: Any) -> Any:
-        raise NotImplementedError(f"The cell defines no function {export['names'][-1]!r}: {export['wit']}")
-
-    return missing
-
-
-def _answering(function: Callable[..., Any], export: dict[str, Any]) -> Callable[..., Any]:
-    """Return the function with its answers checked, and `Ok(x)` and `Err(x)` meaning what they say."""
-    common = importlib.import_module("componentize_py_types")
-    ok, err = common.Ok, common.Err
-    unwrap = export["unwrap"]
-    check, check_error = map(check_of, export["types"])
-
-    def call(*arguments: Any) -> Any:
-        try:
-            answer = function(*arguments)
-        except err as error:
-            if problem := check_error(error.value):
-                raise _placed(misfit("the error raised, Err.value,", problem), function) from None
-            raise
-        if unwrap and type(answer) is ok:
-            answer = answer.value
-        elif unwrap and type(answer) is err:
-            if problem := check_error(answer.value):
-                raise _placed(misfit("the error returned, Err.value,", problem), function)
-            raise answer
-        if problem := check(answer):
-            raise _placed(misfit("the answer", problem), function)
-        return answer
-
-    return call
-
-
-def _placed(error: TypeError, function: Any) -> TypeError:
-    """Return the error with the function's first line as its place."""
-    code = getattr(function, "__code__", None)
-    error.labkernel_place = (code.co_filename, code.co_firstlineno, code.co_name) if code else None  # type: ignore[attr-defined]
-    return error
 
 
 def _show(kind: type[BaseException], value: BaseException, trace: types.TracebackType | None) -> None:
