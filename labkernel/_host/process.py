@@ -314,7 +314,7 @@ def _error(data: Any) -> Exception:
 
 
 def _search_path() -> str:
-    """Return the folders the host process needs: this package's and those of the two packages it uses."""
+    """Return the folders the host process needs: this package's and those of the packages it uses."""
     folders = [str(Path(__file__).resolve().parents[1])]
     for name in ("wasmtime", "msgpack", "blake3"):
         spec = importlib.util.find_spec(name)
