@@ -72,7 +72,11 @@ class Diagnostic:
     code: str = ""
 
     def render(self) -> str:
-        """Return the message as a compiler prints it: place, text, the line and a caret."""
+        """Return the message as a compiler prints it: place, text, the line and a caret.
+
+        >>> Diagnostic("put is missing", line=2).render()
+        'cell:2: error: put is missing'
+        """
         column = f":{self.column}" if self.column else ""
         place = f"{self.file or 'cell'}:{self.line}{column}: " if self.line else ""
         code = f"[{self.code}]" if self.code else ""

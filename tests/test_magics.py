@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -419,6 +420,37 @@ def test_tab_in_the_shell(shell: Shell, line: str, expected: str) -> None:
     with provisionalcompleter():
         found = list(shell.shell.Completer.completions(line, len(line)))
     assert expected in {line[: c.start] + c.text for c in found}
+
+
+class Written:
+    """What a terminal shows: every line that was displayed or updated."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def update(self, bundle: dict[str, str], **how: Any) -> Written:
+        """Write a line."""
+        self.lines.append(bundle["text/plain"])
+        return self
+
+
+@pytest.mark.parametrize(("is_kept", "most"), [(True, 1), (False, 1_000)])
+def test_a_terminal_is_not_flooded(monkeypatch: pytest.MonkeyPatch, is_kept: bool, most: int) -> None:
+    """Where a written line stays, progress writes one now and then; in a notebook the line changes all the time."""
+    written = Written()
+    monkeypatch.setattr(progress, "display", written.update)
+    monkeypatch.setattr(progress, "QUIET_FOR_S", 0.01)
+    monkeypatch.setattr(progress, "TICK_S", 0.01)
+    monkeypatch.setattr(progress, "KEPT_TICK_S", 60.0)
+    line = progress.ProgressLine(is_kept=is_kept)
+    line.begin("long work")
+    while not written.lines:
+        time.sleep(0.01)
+    for count in range(10):
+        line.tell(f"{count} events", now=True)
+    line.end()
+    found = [text for text in written.lines if "…" in text]
+    assert min(10, most) <= len(found) <= most
 
 
 def test_progress_becomes_the_card(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

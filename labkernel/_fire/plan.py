@@ -32,7 +32,9 @@ class Policy:
         """The policy as `--policy` takes it."""
         if self.kind == "pool":
             return f"pool:{self.instances}"
-        return f"keep-alive:{self.idle_s:g}s" if self.kind == "keep-alive" else self.kind
+        if self.kind != "keep-alive":
+            return self.kind
+        return f"keep-alive:{self.idle_s:g}s" if self.idle_s >= 1 else f"keep-alive:{self.idle_s * 1000:g}ms"
 
     @property
     def makes_instances(self) -> bool:
@@ -168,8 +170,8 @@ def _time(text: str | float, option: str, examples: str) -> float:
 def parse_policy(text: str) -> Policy:
     """Return the policy that `--policy` means. Raises `UsageError` for another, with what is near.
 
-    >>> parse_policy("pool:4"), parse_policy("keep-alive:30s").text
-    (Policy(kind='pool', instances=4, idle_s=0.0), 'keep-alive:30s')
+    >>> parse_policy("pool:4"), parse_policy("keep-alive:30s").text, parse_policy("keep-alive:200ms").text
+    (Policy(kind='pool', instances=4, idle_s=0.0), 'keep-alive:30s', 'keep-alive:200ms')
     """
     kind, colon, rest = text.strip().partition(":")
     if kind in ("cold", "warm"):

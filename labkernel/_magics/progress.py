@@ -17,12 +17,17 @@ __all__ = ["ProgressLine"]
 #: How long work may take without a line. Tests that compare outputs set it high, since a slow machine shows more.
 QUIET_FOR_S: Final = float(os.environ.get("LABKERNEL_PROGRESS_AFTER_S") or 0.5)
 TICK_S: Final = 0.5
+KEPT_TICK_S: Final = 5.0
 
 
 class ProgressLine:
-    """The line of one magic at a time. Steps within its first half second are not worth one."""
+    """The line of one magic at a time. Steps within its first half second are not worth one.
 
-    def __init__(self) -> None:
+    `is_kept` is for a terminal, where a line that was written stays: there a new one comes every five seconds.
+    """
+
+    def __init__(self, *, is_kept: bool = False) -> None:
+        self._is_kept = is_kept
         self._lock = threading.Lock()
         self._handle: DisplayHandle | None = None
         self._timer: threading.Timer | None = None
@@ -40,7 +45,7 @@ class ProgressLine:
     def tell(self, text: str, *, now: bool = False) -> None:
         """Say what the work is doing now; with `now` a line that is there already shows it at once."""
         self._text = text
-        if now:
+        if now and not self._is_kept:
             with self._lock:
                 if self._is_running and self._handle is not None:
                     self._handle.update(self._bundle(), raw=True)
@@ -82,4 +87,4 @@ class ProgressLine:
                 self._handle = display(bundle, raw=True, display_id=True)
             else:
                 self._handle.update(bundle, raw=True)
-            self._again(TICK_S)
+            self._again(KEPT_TICK_S if self._is_kept else TICK_S)

@@ -11,6 +11,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
 
 from labkernel._cards import output_card
 from labkernel._magics.bundles import beneath, bundle_of, kinds_shown
@@ -25,7 +26,7 @@ class Screen:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self._shown: tuple[int, int] | None = None
-        self._line = ProgressLine()
+        self._line = ProgressLine(is_kept=isinstance(shell, TerminalInteractiveShell))
 
     def register(self) -> None:
         """Let the shell's formatters show the lab's records as cards."""
