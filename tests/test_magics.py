@@ -203,6 +203,14 @@ def test_timings_save_and_compare(shell: Shell, tmp_path: Path) -> None:
     shell.run(f"%timings basics --latency -r 50 --call double(2) --save {path}")
     shell.run(f"%timings basics --latency -r 50 --call double(2) --compare {path}")
     assert "basics before" in shell.text
+    for options, why in (
+        (f"--startup --compare {path}", "holds latency timings, not startup"),
+        (f"--size --compare {path}", "sizes are exact"),
+        (f"--save {tmp_path / 'absent' / 'x.json'}", "there is no such folder"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            shell.run(f"%timings basics {options}")
+        assert not shell.bundles, "told before anything is measured"
 
 
 @pytest.mark.parametrize(

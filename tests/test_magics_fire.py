@@ -125,6 +125,14 @@ def test_the_card_and_the_timeline(shell: Shell) -> None:
     assert "executing" in shell.bundles[-1]["text/html"]
 
 
+def test_quiet_is_quiet(shell: Shell) -> None:
+    """`--quiet` shows no card, and no notes, which the run still holds."""
+    run = shell.run("%fire basics double -n 20 --duration 5s -c 2 --quiet")
+    assert run.notes
+    assert not [note for note in run.notes if note in shell.text]
+    assert not [bundle for bundle in shell.bundles if "text/html" in bundle]
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

@@ -177,6 +177,6 @@ def _parts(anatomy: Anatomy) -> dict[str, int]:
     """Return bytes by embedded core module, and what the component itself adds."""
     parts: dict[str, int] = {}
     for number, module in enumerate(anatomy.modules):
-        name = module.name or f"core module {number}"
+        name = f"core module {module.name or number}"
         parts[f"{name} ({number})" if name in parts else name] = module.size
     return {**parts, "component's types and glue": anatomy.size - sum(parts.values())}

@@ -143,7 +143,7 @@ class FireMagics(LabMagics):
             load |= {"stop_on_error": True} if parsed.stop_on_error else {}
             how |= {"load": load, "on_progress": self._progress}
         result = self.lab.fire(target, call, args=args, seed=parsed.seed, **how, **_given(parsed))
-        for note in result.notes:
+        for note in () if parsed.quiet else result.notes:
             self.screen.note(note)
         shown: Answer | Run = self._show(parsed, result)
         return shown

@@ -43,7 +43,11 @@ class TimingMagics(LabMagics):
                 "--timeline is of a run and takes no target: fire first, as in "
                 f"%fire {parsed.words[0]} --duration 2s --rate 100/s, then %timings --timeline."
             )
-        before = _load(parsed.compare) if parsed.compare else None
+        before = _load(parsed.compare, parsed.kind or "startup") if parsed.compare else None
+        if parsed.save and not Path(parsed.save).expanduser().parent.is_dir():
+            raise UsageError(
+                f"--save {parsed.save!r}: there is no such folder; make it, or give another path."
+            )
         result = self.lab.timings(
             parsed.words,
             kind=parsed.kind or "startup",
@@ -82,11 +86,19 @@ def _save(result: Timings, path: str) -> None:
         raise UsageError(f"--save {path!r} cannot be written ({error.strerror}).") from None
 
 
-def _load(path: str) -> Timings:
+def _load(path: str, kind: str) -> Timings:
+    """Return a saved measurement that one of this kind can be compared with, told before anything is measured."""
+    if kind == "size":
+        raise UsageError("--compare judges times, and sizes are exact: compare the two tables by eye.")
     try:
-        return Timings.from_json(Path(path).expanduser().read_text(encoding="utf-8"))
+        before = Timings.from_json(Path(path).expanduser().read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageError(
             f"--compare {path!r} cannot be read ({why}); give a file that --save has written."
         ) from None
+    if before.kind != kind:
+        raise UsageError(
+            f"--compare {path!r} holds {before.kind} timings, not {kind}; compare it with %timings --{before.kind}."
+        )
+    return before
