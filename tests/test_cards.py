@@ -295,6 +295,16 @@ def test_a_wit_card_shows_the_types_in_wit() -> None:
     assert "taken as 0.2.12" in text
 
 
+def test_a_wit_card_names_what_a_resource_has() -> None:
+    """A method is called so, and its brackets are left out; a column that says nothing is not shown."""
+    package = wit_package()
+    store = Interface("acme:kv/store", functions=(Function("[method]safe.open"), Function("put")))
+    text = wit_card(replace(package, worlds=(), interfaces=(store,))).text()
+    assert re.search(r"^ *method +safe\.open: func\(\)$", text, re.MULTILINE)
+    assert re.search(r"^ *function +put: func\(\)$", text, re.MULTILINE)
+    assert "meaning" not in text
+
+
 def test_a_wit_card_shows_an_exported_interface_once() -> None:
     """Its functions stand under the world that exports it; documentation is cut at a sentence, not at a line."""
     package = wit_package()

@@ -180,6 +180,10 @@ def _interface_rows(direction: str, interface: Interface) -> Iterable[tuple[str,
 
 
 def _function_row(direction: str, function: Function) -> tuple[str, ...]:
+    """Return a function's row; what the component model writes as `[method]safe.open` is a method `safe.open`."""
+    kind, mark, rest = function.text.partition("]")
+    if mark and kind.startswith("["):
+        return kind[1:] if direction == "function" else direction, rest, _first_sentence(function.docs)
     return direction, function.text, _first_sentence(function.docs)
 
 
