@@ -69,7 +69,12 @@ def _matrix(record: Agreement) -> Section:
 def _kinds(record: Agreement) -> Section:
     kinds = list(dict.fromkeys(kind for counts in record.kinds for kind in counts))
     rows = [
-        (target.name, target.language, target.form, *(f"{counts.get(kind, 0):,}" for kind in kinds))
+        (
+            target.name,
+            target.language,
+            target.form,
+            *(f"{counts.get(kind, 0):,}".replace(",", " ") for kind in kinds),
+        )
         for target, counts in zip(record.targets, record.kinds, strict=True)
     ]
     columns = tuple(range(3, 3 + len(kinds)))

@@ -110,7 +110,9 @@ def run_card(
     asked = max(asked, fired)
     badges = [
         Badge(
-            f"{fired:,} of {format_count(asked, 'event')}" if fired < asked else format_count(fired, "event")
+            f"{fired:,} of ".replace(",", " ") + format_count(asked, "event")
+            if fired < asked
+            else format_count(fired, "event")
         )
     ]
     badges.append(Badge(format_count(failed, "error"), "bad") if failed else Badge("no errors", "good"))
