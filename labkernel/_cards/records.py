@@ -301,13 +301,15 @@ def _run_notes(run: Run) -> list[str]:
     notes = []
     if run.error is not None and run.failing_event:
         notes.append(f"ended by event {(run.failing_index or 0) + 1}: {run.error}")
-        notes.append(f"that event: %fire {run.target.name} {_cut(run.failing_event, 2000)}")
+        notes.append(
+            f"that event: %fire {run.target.name} {_cut(run.failing_event, 2000 if run.shrunk is None else 300)}"
+        )
     elif run.error is not None:
         notes.append(f"ended: {run.error}")
     else:
         notes += [
             f"{kind.name}, first at event {kind.index + 1}: {_cut(kind.message, 200)} "
-            f"(%fire {run.target.name} {_cut(run.call(kind.index), 500)})"
+            f"(%fire {run.target.name} {_cut(run.call(kind.index), 300)})"
             for kind in sorted(run.errors, key=lambda kind: -kind.count)[:5]
         ]
     if run.shrunk is not None:

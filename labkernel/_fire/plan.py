@@ -32,7 +32,8 @@ class Policy:
         """The policy as `--policy` takes it."""
         if self.kind == "pool":
             return f"pool:{self.instances}"
-        return f"keep-alive:{self.idle_s:g}s" if self.kind == "keep-alive" else self.kind
+        idle = f"{self.idle_s:g}s" if self.idle_s >= 1 else f"{self.idle_s * 1000:g}ms"
+        return f"keep-alive:{idle}" if self.kind == "keep-alive" else self.kind
 
     @property
     def makes_instances(self) -> bool:
