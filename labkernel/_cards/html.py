@@ -44,7 +44,8 @@ def _head(card: Card) -> str:
     if not card.title:
         return ""
     kind = f'<span class="lk-kind">{_one(card.kind)}</span>' if card.kind else ""
-    badges = "".join(f'<span class="lk-badge lk-{b.tone}">{_one(b.text)}</span>' for b in card.badges)
+    # A notebook that is not trusted drops the style: a space then keeps words apart that a margin kept apart before.
+    badges = " ".join(f'<span class="lk-badge lk-{b.tone}">{_one(b.text)}</span>' for b in card.badges)
     subtitle = f'<p class="lk-sub">{_one(card.subtitle)}</p>' if card.subtitle else ""
     return f'<div class="lk-head">{kind}<h4 class="lk-title">{_one(card.title)}</h4>{badges}</div>{subtitle}'
 
@@ -61,7 +62,7 @@ def _facts(facts: tuple[Fact, ...]) -> str:
 
 def _value(fact: Fact) -> str:
     value = f'<code class="lk-code">{_one(fact.value)}</code>' if fact.is_code else _one(fact.value)
-    return value + (f'<span class="lk-note">{_one(fact.note)}</span>' if fact.note else "")
+    return value + (f' <span class="lk-note">{_one(fact.note)}</span>' if fact.note else "")
 
 
 def _section(section: Section) -> str:
@@ -135,6 +136,6 @@ def _look(table: Table, index: int, code: Sequence[int] = ()) -> str:
 
 
 def _next(card: Card) -> str:
-    why = f'<span class="lk-note">{_one(card.next_why)}</span>' if card.next_why else ""
+    why = f' <span class="lk-note">{_one(card.next_why)}</span>' if card.next_why else ""
     code = f'<code class="lk-code" title="Click to select, then copy">{escape(card.next_line)}</code>'
-    return f'<div class="lk-next"><span class="lk-label">Next</span>{code}{why}</div>'
+    return f'<div class="lk-next"><span class="lk-label">Next</span> {code}{why}</div>'

@@ -233,7 +233,6 @@ def _(record: Replayed) -> Card:
     return replayed_card(record)
 
 
-_CALLED: Final = 6
 _MANY: Final = 1000
 """Events from which on a run says why it was not timed by a faster path."""
 
@@ -272,20 +271,13 @@ def _(record: Run) -> Card:
         stdout=_first_lines(record.output),
         notes=_run_notes(record),
         warnings=record.warnings,
-        more=[*load_facts(record), *_host_calls(record)],
+        more=load_facts(record),
         sections=sections,
         next_line="%timings --timeline" if sections else f"%timings {record.target.name} --latency",
         next_why="plots each event as queued, cold start, executing"
         if sections
         else "plots the distribution of calls",
     )
-
-
-def _host_calls(run: Run) -> list[Fact]:
-    most = sorted(run.host_calls.items(), key=lambda item: -item[1])
-    told = [f"{name} {count:,}".replace(",", " ") for name, count in most[:_CALLED]]
-    more = [f"{len(most) - _CALLED} more functions"] if len(most) > _CALLED else []
-    return [Fact("host calls", ", ".join([*told, *more]))] if told else []
 
 
 def _errors(run: Run) -> dict[str, int]:
@@ -301,13 +293,15 @@ def _run_notes(run: Run) -> list[str]:
     notes = []
     if run.error is not None and run.failing_event:
         notes.append(f"ended by event {(run.failing_index or 0) + 1}: {run.error}")
-        notes.append(f"that event: %fire {run.target.name} {_cut(run.failing_event, 2000)}")
+        notes.append(
+            f"that event: %fire {run.target.name} {_cut(run.failing_event, 2000 if run.shrunk is None else 300)}"
+        )
     elif run.error is not None:
         notes.append(f"ended: {run.error}")
     else:
         notes += [
             f"{kind.name}, first at event {kind.index + 1}: {_cut(kind.message, 200)} "
-            f"(%fire {run.target.name} {_cut(run.call(kind.index), 500)})"
+            f"(%fire {run.target.name} {_cut(run.call(kind.index), 300)})"
             for kind in sorted(run.errors, key=lambda kind: -kind.count)[:5]
         ]
     if run.shrunk is not None:

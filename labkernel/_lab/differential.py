@@ -140,7 +140,7 @@ def compare_targets(
         for side in sides:
             side.close()
     notes += [
-        f"{side.target.name} was started anew {side.restarts} times, each time after an event at which it failed"
+        f"{side.target.name} was started anew {_times(side.restarts)} after an event at which it failed"
         for side in sides
         if side.restarts
     ]
@@ -265,3 +265,7 @@ def _pair(outcomes: Sequence[Outcome], tolerance: float) -> tuple[int, int]:
 
 def _took_all_time(outcome: Outcome) -> bool:
     return outcome.kind == "budget" and outcome.text.startswith("timeout")
+
+
+def _times(count: int) -> str:
+    return "once," if count == 1 else f"{count} times, each time"
