@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,6 +297,18 @@ def test_a_call_back_into_a_guest_is_refused(lab: Lab) -> None:
         fn.add(1, 1)
     assert isinstance(trapped.value.__cause__, UsageError)
     assert other.count() == 1
+    assert fn.count() == 1
+
+
+def test_nor_a_guest_of_another_process(lab: Lab, tmp_path: Path) -> None:
+    """Its time would not count for the one that waits."""
+    other = lab.instantiate("shop", name="apart", dirs=[f"{tmp_path}::/d"])
+    assert other.count() == 1
+    fn = over(lab, add=lambda a, b: other.count())
+    assert lab.guests.pids[0] != lab.guests.pid
+    with pytest.raises(GuestTrap, match="cannot be called from within it"):
+        fn.add(1, 1)
+    assert other.count() == 2
     assert fn.count() == 1
 
 

@@ -287,6 +287,12 @@ def test_a_destructor_that_traps_is_told(maker: Instance) -> None:
         pass
 
 
+def test_a_run_that_makes_resources(lab: Lab, maker: Instance) -> None:
+    """Nobody holds what many events have made: the run says how long it lives."""
+    run = lab.fire(maker, "counter", n=3)
+    assert "the resources that it made live in the guest until that ends" in run.notes
+
+
 def test_what_is_no_handle_is_refused(lab: Lab, maker: Instance) -> None:
     """A number is no handle, in Python as in WAVE; a handle is given with `args`."""
     with pytest.raises(ValueDoesNotFit, match="not a counter that a call returned"):

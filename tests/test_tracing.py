@@ -81,6 +81,22 @@ def test_a_trap_is_in_the_trace(lab: Lab) -> None:
     assert len(fn.trace.events) == 1
 
 
+def test_what_an_event_wrote(lab: Lab, tmp_path: Path) -> None:
+    """Each event tells what it wrote to disk, give or take what wakes a thread; so does the answer's card."""
+    fn = lab.instantiate("asker", name="writer", dirs=[f"{tmp_path}::/d:rw"], disk="1MiB", trace=True)
+    fn.write_file("/d/x", "y" * 100_000)
+    fn.read_file("/d/x")
+    answer = lab.fire(fn, "write-file", args=["/d/x", "z" * 50_000])
+    wrote = [event.disk_bytes or 0 for event in fn.trace.events]
+    assert all(exact <= n < exact + 4096 for n, exact in zip(wrote, (100_000, 0, 50_000), strict=True))
+    assert "written to disk (of 1.00 MiB)" in card_of(fn.trace).text()
+    assert "KiB written to disk" in card_of(answer).text()
+    plain = lab.instantiate("asker", name="reader", dirs=[f"{tmp_path}::/d"], trace=True)
+    plain.read_file("/d/x")
+    assert plain.trace.events[0].disk_bytes is None
+    assert "written to disk" not in card_of(plain.trace).text()
+
+
 def test_a_trace_of_many_events(lab: Lab) -> None:
     """Events fired at once are one entry among the events, with all their host calls."""
     fn = lab.instantiate("asker", trace=True)

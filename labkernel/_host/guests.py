@@ -82,7 +82,9 @@ class Guests(Supervisor):
             network=network,
         )
         self._made += 1
-        return Supervisor(**{**self._how, "wall": wall, "generation": self._made * _APART})
+        home = Supervisor(**{**self._how, "wall": wall, "generation": self._made * _APART})
+        home._serving = self._serving  # a guest's call into the notebook reaches none of the others' either
+        return home
 
     def _home_of(self, started: Started) -> Supervisor | None:
         """Return the supervisor an instance was started by, or `None` where its process has made room."""

@@ -66,7 +66,7 @@ class Supervisor:
         self._loaded: dict[tuple[Any, ...], Loaded] = {}
         self._lock = threading.Lock()
         self._shield = Shield()
-        self._holder = 0
+        self._serving: dict[int, Supervisor] = {}
         self._owner = os.getpid()
 
     def __enter__(self) -> Supervisor:
@@ -105,17 +105,17 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _exclusive(self) -> Any:
-        if self._holder == threading.get_ident():
+        if (thread := threading.get_ident()) in self._serving:
             raise UsageError(
                 "A guest is being served, and another one cannot be called from within it: not from a host function "
                 "that it called, nor from an output or progress callback. Return first, and call then."
             )
         with self._lock:
-            self._holder = threading.get_ident()
+            self._serving[thread] = self
             try:
                 yield
             finally:
-                self._holder = 0
+                del self._serving[thread]
 
     def _current(self) -> Process:
         """Return the process, started if there is none. The greeting is answered later."""
@@ -203,7 +203,7 @@ class Supervisor:
 
     def interrupt(self) -> None:
         """Stop the request under way, if there is one: the thread that waits for it gets a `KeyboardInterrupt`."""
-        if self._holder:
+        if self in list(self._serving.values()):
             self._shield.strike()
 
     def _undo(self, operation: str, value: Any) -> None:

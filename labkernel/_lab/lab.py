@@ -153,9 +153,10 @@ class Lab(Seeing):
         )
         build = self.builder.build(request)
         self.builds[name] = build
-        if build.supplies and not self.membranes.is_made(build):
-            # All cells of a world share a runtime, whose membrane takes seconds: the first trace finds it made.
-            self.driving.background.start(build.wasm, lambda: self.membranes.behind(build))
+        if build.supplies and "componentize" in build.phases and not build.cached:
+            # A runtime was made, for all cells of its world: its membrane too, so that no trace waits for it.
+            with contextlib.suppress(LabError):
+                self.membranes.behind(build)
         return build
 
     def _world_for(

@@ -57,7 +57,7 @@ class Membranes:
         """
         if build.wrapped:
             return build
-        key = self._key(build)
+        key = key_of(_KIND, generator(), build.wasm_digest or build.digest)
         found = self._cached(key) or self._make(key, build)
         if not found.table:
             return build
@@ -68,13 +68,6 @@ class Membranes:
             self._cache.drop(_KIND, key, ".wasm")
             self._make(key, build)
             return self._ensure(made, build)
-
-    def is_made(self, build: Build) -> bool:
-        """Whether the component has been composed with its membrane."""
-        return self._cached(self._key(build)) is not None
-
-    def _key(self, build: Build) -> str:
-        return key_of(_KIND, generator(), build.wasm_digest or build.digest)
 
     def _behind(self, build: Build, key: str, found: _Composite, compiler: str | None) -> Build:
         wasm = self._cache.path(_KIND, key, ".wasm")
