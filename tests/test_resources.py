@@ -289,7 +289,7 @@ def test_a_destructor_that_traps_is_told(maker: Instance) -> None:
 
 def test_a_run_that_makes_resources(lab: Lab, maker: Instance) -> None:
     """Nobody holds what many events have made: the run says how long it lives."""
-    run = lab.fire(maker, "counter", n=3)
+    run = lab.fire(maker, "[constructor]counter", n=3)
     assert "the resources that it made live in the guest until that ends" in run.notes
 
 
