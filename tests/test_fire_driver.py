@@ -327,7 +327,7 @@ def test_a_pool_larger_than_a_table(lab: Lab, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("load", [{}, {"rate": "200000/s", "queue": 1_000_000}, {"in_flight": 2}])
+@pytest.mark.parametrize("load", [{}, {"rate": "50000/s"}, {"in_flight": 2}])
 @pytest.mark.parametrize("is_file", [True, False])
 def test_a_million_events_take_little_memory(
     lab: Lab, tmp_path: Path, load: dict[str, object], is_file: bool
@@ -340,7 +340,7 @@ def test_a_million_events_take_little_memory(
     events = {"events": path} if is_file else {"n": 1_000_000}
     run = lab.fire("basics", "double", load=load or None, **events)  # type: ignore[arg-type]
     assert isinstance(run, Run)
-    assert run.fired == 1_000_000
+    assert run.fired + run.facts.dropped == 1_000_000
     for pid, most in _resident().items():
         assert most - before.get(pid, 40 << 20) < 100 << 20
 
