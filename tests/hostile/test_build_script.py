@@ -19,7 +19,7 @@ from labkernel._toolchains.process import Limits, run
 
 ATTACKS = {
     "loops": "while True: pass",
-    "forks": "import os\nfor _ in range(20): os.fork()\nwhile True: pass",
+    "forks": "import os\nfor _ in range(7): os.fork()\nwhile True: pass",
     "leaves": "import os\nif os.fork() == 0:\n  os.setsid()\n  while True: pass\nimport time; time.sleep(60)",
     "memory": "x = []\nwhile True: x.append(bytearray(1 << 26))",
     "output": "while True: print('x' * 4096)",
