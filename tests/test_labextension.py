@@ -107,7 +107,7 @@ def test_the_lab_is_started_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         asked.append(env)
         return 0
 
-    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(cli, "_become", call)
     monkeypatch.setattr(labextension, "source", lambda: FOLDER)
     monkeypatch.setattr(labextension, "built", lambda folder: folder / "build")
     monkeypatch.setenv("JUPYTER_PATH", "mine")
