@@ -39,10 +39,14 @@ def mark(pid: int) -> None:
 
 
 def end_marked(pid: int) -> None:
-    """Kill all that carry the mark of this process, until none is left."""
-    number = _marks.pop(pid, 0)
+    """Kill all that carry the mark of this process, until none is left.
+
+    The process itself is its parent's to end: until that has taken its status, it is there and carries the mark.
+    """
+    number, itself = _marks.pop(pid, 0), str(pid)
     for _ in range(_ROUNDS if number else 0):
-        found = [each for each in os.listdir("/proc") if each.isdigit() and _carries(each, number)]
+        others = (each for each in os.listdir("/proc") if each.isdigit() and each != itself)
+        found = [each for each in others if _carries(each, number)]
         for each in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(int(each), signal.SIGKILL)
