@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,14 +15,8 @@ from labkernel._toolbox.declare import declare
 from labkernel._wit import (
     Function,
     HandleType,
-    ListType,
     OpaqueType,
-    OptionType,
-    RecordType,
-    ResultType,
-    TupleType,
-    Type,
-    VariantType,
+    parts,
     type_text,
 )
 
@@ -126,32 +120,9 @@ def why_undrivable(function: Function) -> str:
         return "it is asynchronous"
     types = [p.type for p in function.params] + ([] if function.result is None else [function.result])
     for wit_type in types:
-        for part in _parts(wit_type):
+        for part in parts(wit_type):
             if isinstance(part, HandleType):
                 return f"it takes or returns {type_text(part)!r}, and handles cannot be put into a table"
             if isinstance(part, OpaqueType):
                 return f"it takes or returns {type_text(part)!r}, which has no values outside a component"
     return ""
-
-
-def _parts(wit_type: Type | None) -> Iterator[Type]:
-    """Yield a type and all types in it."""
-    if wit_type is None:
-        return
-    yield wit_type
-    inner: list[Type | None]
-    match wit_type:
-        case ListType(element) | OptionType(element):
-            inner = [element]
-        case ResultType(ok, err):
-            inner = [ok, err]
-        case TupleType(elements):
-            inner = list(elements)
-        case RecordType(fields):
-            inner = [f.type for f in fields]
-        case VariantType(cases):
-            inner = [c.type for c in cases]
-        case _:
-            inner = []
-    for one in inner:
-        yield from _parts(one)

@@ -10,14 +10,8 @@ from labkernel._wit import (
     Function,
     HandleType,
     Interface,
-    ListType,
-    OptionType,
-    RecordType,
-    ResultType,
-    TupleType,
-    Type,
-    VariantType,
     World,
+    parts,
 )
 
 __all__ = ["given_away"]
@@ -28,30 +22,7 @@ def given_away(world: World) -> tuple[Function, str] | None:
     own = {item.name for item in world.exports if isinstance(item, Interface)}
     for function in world.functions():
         for param in function.params:
-            for handle in _handles(param.type):
-                if handle.kind == "own" and handle.owner in own:
-                    return function, handle.resource
+            for part in parts(param.type):
+                if isinstance(part, HandleType) and part.kind == "own" and part.owner in own:
+                    return function, part.resource
     return None
-
-
-def _handles(wit_type: Type | None) -> list[HandleType]:
-    """Return the handles within a type."""
-    parts: list[Type | None]
-    match wit_type:
-        case HandleType():
-            return [wit_type]
-        case ListType(element):
-            parts = [element]
-        case OptionType(payload):
-            parts = [payload]
-        case ResultType(ok, err):
-            parts = [ok, err]
-        case TupleType(elements):
-            parts = list(elements)
-        case RecordType(fields):
-            parts = [field.type for field in fields]
-        case VariantType(cases):
-            parts = [case.type for case in cases]
-        case _:
-            parts = []
-    return [handle for part in parts for handle in _handles(part)]
